@@ -1,0 +1,74 @@
+/* config.h: breakwater.conf: one table row per setting -> parsing, defaults, ranges, documentation.
+ *
+ * Layer:     config (libconfig is seen only by its loader). Sits on base, policy's settings, mail's addresses and directory.
+ * Threads:   a loaded configuration is immutable.
+ * Ownership: bw_config_load() / bw_config_free().
+ * Fails:     one sentence with file, line, key and the allowed range; nothing is returned then and the running
+ *            configuration stays.
+ */
+#ifndef BW_CONFIG_H
+#define BW_CONFIG_H
+
+#include "bw/directory.h"
+#include "bw/settings.h"
+
+/* Address ranges (CIDR, IPv4 and IPv6); opaque. */
+struct bw_networks;
+bool bw_networks_contain(const struct bw_networks *n, const char *ip); /* false for NULL and nonsense */
+/* Parses "192.0.2.0/24", "2001:db8::/32", "127.0.0.1" into a growing set (*n may be NULL). */
+enum bw_err bw_networks_add(struct bw_networks **n, struct bw_slice range, struct bw_why *why);
+void bw_networks_free(struct bw_networks **n);
+
+struct bw_config {
+	struct {
+		char *socket;         /* "unix:/path", "inet:port@host", as libmilter takes it */
+		char *socket_group;   /* group that owns a Unix socket; "" leaves it */
+		int64_t socket_mode;  /* octal, 0660 */
+		char *user, *group;   /* to drop privileges to when started as root; "" stays */
+		char *pid_file;       /* "" none */
+		char *secret_file;    /* site secret; made at first start */
+		char *bypass_file;    /* while it names a future time, everything passes */
+		char *host;           /* this host's name; "" asks the system */
+		char *log;            /* "syslog" or "stderr" */
+		bool trace_header;    /* add X-Breakwater to list mail */
+		int64_t drain_ms;     /* wait for open transactions at SIGTERM */
+	} daemon;
+	struct {
+		char *backend; /* "embedded" */
+		char *path;    /* SQLite file */
+		int64_t busy_ms, memory_ms, expire_every_ms;
+	} store;
+	struct {
+		char **domains; size_t domain_count; /* own domains, A-labels; the first is the realm of bare SASL names */
+		struct bw_networks *networks;        /* class inside */
+		struct bw_networks *vouched, *relays, *expanders, *list_servers;
+		char **submission_daemons; size_t submission_count; /* {daemon_name}s of class submission */
+		char **own_message_ids; size_t own_message_id_count; /* host parts of Message-IDs that our own MTAs make */
+		char detail;                         /* recipient delimiter, 0 none */
+	} internal;
+	struct bw_tier_bounds tiers;
+	struct bw_settings *settings; /* mode, thresholds and overrides of the file */
+	struct bw_list_entry *lists; size_t list_count; /* of the file; source CONFIG; text owned by the configuration */
+	void *owned; /* the loader's memory */
+};
+
+/* Built-in defaults (what an empty file gives). */
+enum bw_err bw_config_default(struct bw_config **out, struct bw_why *why);
+enum bw_err bw_config_load(const char *path, struct bw_config **out, struct bw_why *why);
+void bw_config_free(struct bw_config **config);
+
+/* One documented key outside the thresholds, for the sample file, the manual and completion. */
+struct bw_config_key {
+	const char *name; /* "daemon.socket" */
+	const char *type; /* "text", "count", "duration", "yes/no", "list of texts" */
+	const char *def;  /* as the sample file writes it */
+	const char *range;
+	const char *help;
+};
+size_t bw_config_key_count(void);
+const struct bw_config_key *bw_config_key_at(size_t i);
+
+/* The realm-completed, lower-case "auth:user@realm" of a SASL name; also for posters without a prefix. */
+void bw_config_identity(const struct bw_config *c, struct bw_slice poster, struct bw_buf *out);
+
+#endif

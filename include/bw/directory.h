@@ -1,0 +1,62 @@
+/* directory.h: what breakwater knows of lists: address -> size, tier, source, posters, owner. An immutable snapshot; look-ups
+ * without any network or lock.
+ *
+ * Layer:     directory.
+ * Threads:   a snapshot is immutable and may be read by all; a builder belongs to one thread.
+ * Ownership: refcounted: bw_directory_ref() / bw_directory_unref(). Strings and lists live as long as the snapshot.
+ * Fails:     builders say which entry and why; the builder is untouched by a refused entry.
+ */
+#ifndef BW_DIRECTORY_H
+#define BW_DIRECTORY_H
+
+#include "bw/err.h"
+#include "bw/settings.h"
+
+#define BW_LIST_SIZE_MAX INT64_C(1000000000) /* more members than people use mail is an error */
+
+struct bw_list {
+	struct bw_slice address; /* normalised */
+	int64_t size;            /* members */
+	enum bw_tier tier;
+	enum bw_source source;
+	bool unconfirmed;        /* its next post is held, whoever sends it */
+	struct bw_slice owner;   /* normalised address, "" if none */
+	struct bw_slice list_id; /* RFC 2919 id, lower case, "" if none */
+	size_t poster_count;
+	const struct bw_slice *posters; /* "auth:comms@nhs.example", sorted */
+};
+
+/* One entry as a source gives it; text is borrowed during the call. */
+struct bw_list_entry {
+	struct bw_slice address; /* any case; normalised here by the caller's `normalise` */
+	int64_t size;
+	enum bw_source source;
+	bool unconfirmed;
+	struct bw_slice owner, list_id;
+	const struct bw_slice *posters;
+	size_t poster_count;
+};
+
+struct bw_directory;
+struct bw_directory_builder;
+
+struct bw_directory_builder *bw_directory_builder_new(const struct bw_tier_bounds *bounds);
+void bw_directory_builder_free(struct bw_directory_builder **b);
+/* Adds or, when the address is there already, replaces it if the new source is at least as strong
+ * (operator > config > import > learned). Addresses must be normalised. BW_ERR_INPUT, BW_ERR_RANGE (size 1..BW_LIST_SIZE_MAX), BW_ERR_MEMORY. */
+enum bw_err bw_directory_add(struct bw_directory_builder *b, const struct bw_list_entry *entry, struct bw_why *why);
+/* Ends building: a snapshot with one reference; the builder is empty afterwards. */
+enum bw_err bw_directory_build(struct bw_directory_builder *b, struct bw_directory **out, struct bw_why *why);
+
+struct bw_directory *bw_directory_ref(struct bw_directory *d);
+void bw_directory_unref(struct bw_directory **d);
+
+/* NULL: no list. The address must be normalised. */
+const struct bw_list *bw_directory_find(const struct bw_directory *d, struct bw_slice address);
+const struct bw_list *bw_directory_find_list_id(const struct bw_directory *d, struct bw_slice list_id);
+/* Is `identity` ("auth:...", "cert:...", "inside:...") a poster of `list`? Outside identities never are. */
+bool bw_list_has_poster(const struct bw_list *list, struct bw_slice identity);
+size_t bw_directory_count(const struct bw_directory *d);
+const struct bw_list *bw_directory_at(const struct bw_directory *d, size_t i); /* in order of address */
+
+#endif

@@ -1,0 +1,115 @@
+/* engine.h: facts -> store counts -> policy -> verdict; the only place where a failure becomes mail policy.
+ *
+ * Layer:     engine, on mail, policy, store, config and directory.
+ * Threads:   one engine, any number of threads; a struct bw_facts belongs to one.
+ * Time:      `now_ms` in facts; 0 means the store's clock.
+ * Ownership: the engine borrows its store and sinks; it holds one reference on the current world.
+ * Fails:     judging never fails: what cannot be counted is decided without (semantics 9).
+ */
+#ifndef BW_ENGINE_H
+#define BW_ENGINE_H
+
+#include "bw/config.h"
+#include "bw/logline.h"
+#include "bw/mail.h"
+#include "bw/store.h"
+#include "bw/verdict.h"
+
+#define BW_FACTS_LISTS_MAX 128 /* more lists in one message are counted in the fan-out, and held by the gate */
+
+/* One list of one message. */
+struct bw_facts_list {
+	const struct bw_list *list; /* of the world's directory */
+	struct bw_slice rcpt;       /* the exact bytes of its RCPT; empty when it stands only in the header (expander) */
+};
+
+/* What is known of one message. O(lists), never O(recipients). */
+struct bw_facts {
+	int64_t now_ms;
+	/* connection */
+	enum bw_client client;
+	bool vouched, relay, expander, list_server;
+	char client_ip[64];
+	/* identity */
+	enum bw_identity_kind identity_kind;
+	struct bw_slice identity; /* "auth:user@realm", "inside:...", "outside:... [net]" */
+	/* envelope */
+	struct bw_address sender;
+	int64_t recipients;       /* accepted RCPTs */
+	int64_t fanout;
+	struct bw_hash fingerprint; /* sum over all recipients' hashes */
+	struct bw_facts_list lists[BW_FACTS_LISTS_MAX];
+	size_t list_count;
+	bool lists_cut;
+	struct bw_slice first_recipient; /* for logs */
+	int64_t declared_size;
+	/* header and first body chunk; zero for ordinary mail */
+	struct bw_header header;
+	bool message_id_is_ours;
+	/* queue id of the MTA, "" if unknown */
+	struct bw_slice queue_id;
+};
+
+/* Everything immutable that one message is judged with. */
+struct bw_world;
+
+/* `config` is taken over; `settings` (config's with the store's on top) and `directory` too. NULL when memory is out (then
+ * nothing is taken). */
+struct bw_world *bw_world_new(struct bw_config *config, struct bw_settings *settings, struct bw_directory *directory,
+                              const struct bw_key *key, int64_t settings_version, int64_t directory_version);
+struct bw_world *bw_world_ref(struct bw_world *w);
+void bw_world_unref(struct bw_world **w);
+const struct bw_config *bw_world_config(const struct bw_world *w);
+const struct bw_settings *bw_world_settings(const struct bw_world *w);
+const struct bw_directory *bw_world_directory(const struct bw_world *w);
+const struct bw_key *bw_world_key(const struct bw_world *w);
+void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory);
+
+/* Builds a world from a configuration file's content and what the store holds (settings, lists). A stored row that no
+ * longer fits is skipped and named in `skipped` (one line each), never an error. */
+enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, int64_t now_ms,
+                          struct bw_buf *skipped, struct bw_world **out, struct bw_why *why);
+
+struct bw_engine;
+
+struct bw_engine_options {
+	struct bw_log_sink log;
+	const char *mta;          /* "postfix", "sendmail" or "": for the ledger */
+	bool jitter;              /* of block times; off in virtual time */
+	bool keep_ledger;         /* write ledger entries and marks for held messages */
+};
+
+struct bw_engine *bw_engine_new(struct bw_store *store, struct bw_world *world, const struct bw_engine_options *options);
+void bw_engine_free(struct bw_engine **engine);
+struct bw_world *bw_engine_world(struct bw_engine *engine); /* a reference of the caller's own */
+void bw_engine_swap(struct bw_engine *engine, struct bw_world *world); /* takes the reference; never blocks a message */
+
+/* What the front end is to do. Text lives in the arena. */
+struct bw_judgement {
+	struct bw_verdict verdict;
+	const char *sentence;      /* of verdict.why; "" when accepted without a word */
+	const char *would_sentence;
+	const char *reply_code;    /* "550", "451", ... for reject and throttle */
+	const char *reply_status;  /* "5.7.28", "4.7.28" */
+	const char *reply_text;    /* no CR, LF, '%' escaped for libmilter's varargs-free call, at most 400 bytes a line */
+	const char *quarantine;    /* reason for hold, Sendmail shows it */
+	const char *mark;          /* value of X-Breakwater-Held for hold; "" if no ledger is kept */
+	const char *trace;         /* value of X-Breakwater, "" unless asked for */
+	enum bw_err store_error;   /* BW_OK, or why it was decided without counts */
+};
+
+/* Judges one complete message. `world` is the reference the message started with. */
+void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const struct bw_facts *facts, struct bw_arena *arena,
+                     struct bw_judgement *out);
+
+/* Figures since the start, for status, heartbeats and metrics. */
+struct bw_engine_figures {
+	int64_t messages, list_messages; /* judged; ordinary mail counts in messages only */
+	int64_t by_action[BW_ACTION_COUNT], would_by_action[BW_ACTION_COUNT];
+	int64_t deliveries;              /* really let pass to lists */
+	int64_t degraded;                /* decided in degraded mode */
+};
+void bw_engine_figures(const struct bw_engine *engine, struct bw_engine_figures *out);
+void bw_engine_note_ordinary(struct bw_engine *engine); /* an ordinary message was accepted at DATA */
+
+#endif

@@ -1,0 +1,42 @@
+/* verdict.h: what happens to one message, the one guard and the one sentence that explain it.
+ *
+ * Layer:     base: policy fills in numbers and ids, base makes the sentence, everybody prints it.
+ * Threads:   values.
+ * Ownership: `list` and `who` borrow from the message and the snapshot it was judged with.
+ */
+#ifndef BW_VERDICT_H
+#define BW_VERDICT_H
+
+#include "bw/breaker.h"
+
+/* The figures behind one decision. */
+struct bw_explain {
+	enum bw_guard guard;
+	enum bw_rule rule;
+	int64_t ordinal;      /* the figure that was too many: 11th sender, 12th reply, deliveries asked for */
+	int64_t limit;        /* of at most */
+	int64_t window_ms;    /* in */
+	int64_t members;      /* of the list */
+	int64_t since_ms;     /* open breakers: since, 0 if not apt */
+	int64_t until_ms;     /* open breakers and overrides: until at the earliest, 0 if not apt */
+	struct bw_slice list; /* its address */
+	enum bw_class class;  /* automaton: what it is */
+};
+
+struct bw_verdict {
+	enum bw_action action; /* what really happens */
+	struct bw_explain why; /* guard NONE when accepted without a word */
+	/* What would have happened were every guard in mode enforce; equals `action` unless a guard is in shadow. */
+	enum bw_action would;
+	struct bw_explain would_why;
+	enum bw_phase breaker;       /* of the breaker behind the verdict (or the least closed of its list) after it */
+	enum bw_event event;         /* the most important event this message caused: trip, relapse, calm, ... */
+	bool degraded;               /* decided without the shared store */
+	int64_t deliveries;          /* fan-out: how many mailboxes it would have reached */
+};
+
+/* Appends the sentence, e.g. "conversation: 11th sender of at most 10 in 60 min to all-state@utah.example (22,000 members)". One
+ * line, no control characters. Nothing for guard NONE. */
+void bw_explain_print(struct bw_buf *out, const struct bw_explain *why);
+
+#endif

@@ -1,0 +1,1 @@
+"""What the protocol tests, the end-to-end tests and the demo share. Standard library only."""

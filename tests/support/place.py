@@ -1,0 +1,89 @@
+"""Where things are, and small helpers that everything else here needs."""
+
+import os
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+UNPACKED = Path(os.environ.get("BW_UNPACKED", ROOT / "build" / "unpacked"))
+
+# In front of a command: the process ends when we do, however we end.
+WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+
+
+def build_directory():
+    """The build tree under test: BW_BUILD, else the release preset's."""
+    return Path(os.environ.get("BW_BUILD", ROOT / "build" / "release")).resolve()
+
+
+def program(folder, name):
+    """The path of a program that was built, e.g. program("daemon", "breakwaterd")."""
+    path = build_directory() / "milter" / folder / name
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not built (BW_BUILD says where the build tree is)")
+    return path
+
+
+class Scratch:
+    """A private directory: short, because a socket's path has 107 bytes, and open to pass, because MTAs drop privileges.
+
+    It vanishes at the end; BW_KEEP=1 in the environment keeps it and says where it is.
+    """
+
+    def __init__(self, name="test"):
+        self.path = Path(tempfile.mkdtemp(prefix=f"bw-{name}-"))
+        self.path.chmod(0o755)
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    def remove(self):
+        if os.environ.get("BW_KEEP"):
+            print(f"kept: {self.path}", flush=True)
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+
+def free_port():
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Late(AssertionError):
+    """Something did not happen in time."""
+
+
+def wait_until(condition, what, seconds=10.0, pause=0.02):
+    """Waits until condition() is true and returns its value; raises Late with `what` after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Late(f"not within {seconds:g} s: {what}")
+        time.sleep(pause)
+
+
+def stop_child(child, seconds=15.0):
+    """Ends a process that the caller started: SIGTERM, and SIGKILL for one that does not listen. Returns its status."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(seconds)
+        except TimeoutError:
+            pass
+        except Exception:  # subprocess.TimeoutExpired
+            child.kill()
+    return child.wait()
