@@ -3,16 +3,13 @@
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 UNPACKED = Path(os.environ.get("BW_UNPACKED", ROOT / "build" / "unpacked"))
-
-# In front of a command: the process ends when we do, however we end.
-WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
-
 
 def build_directory():
     """The build tree under test: BW_BUILD, else the release preset's."""
@@ -76,14 +73,26 @@ def wait_until(condition, what, seconds=10.0, pause=0.02):
         time.sleep(pause)
 
 
+class Guard:
+    """Ends a process group when we are gone, however we went. (PDEATHSIG does not outlive a change of user.)"""
+
+    def __init__(self, group):
+        self._watcher = subprocess.Popen(["sh", "-c", 'read -r _; kill -s TERM -- "-$1"', "guard", str(group)],
+                                         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                         start_new_session=True)
+
+    def leave(self):
+        self._watcher.kill()
+        self._watcher.wait()
+        self._watcher.stdin.close()
+
+
 def stop_child(child, seconds=15.0):
     """Ends a process that the caller started: SIGTERM, and SIGKILL for one that does not listen. Returns its status."""
     if child.poll() is None:
         child.terminate()
         try:
             child.wait(seconds)
-        except TimeoutError:
-            pass
-        except Exception:  # subprocess.TimeoutExpired
+        except subprocess.TimeoutExpired:
             child.kill()
     return child.wait()

@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -39,6 +40,7 @@ flush     unix  n - y 1000? 0 flush
 proxymap  unix  - - n -   - proxymap
 proxywrite unix - - n -   1 proxymap
 sink      unix  - - y -   - smtp
+    -o syslog_name=postfix/sink
 showq     unix  n - y -   - showq
 error     unix  - - y -   - error
 retry     unix  - - y -   - error
@@ -137,7 +139,7 @@ class Postfix:
             "relay_domains": f"{domain}, .{domain}",
             "relay_transport": f"sink:[127.0.0.1]:{sink_port}",
             "default_transport": f"sink:[127.0.0.1]:{sink_port}",
-            "smtpd_relay_restrictions": "permit",
+            "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
             "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
             "smtpd_peername_lookup": "no",
             "smtp_dns_support_level": "disabled",
@@ -166,22 +168,41 @@ class Postfix:
         """Returns self once smtpd answers."""
         self.errors = open(self.directory / "master.err", "wb")
         self.master = subprocess.Popen(
-            [*place.WITH_US, self.root / "usr/lib/postfix/sbin/master", "-c", self.config, "-d"], env=self._environment(),
+            [self.root / "usr/lib/postfix/sbin/master", "-c", self.config, "-d"], env=self._environment(),
             stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors, start_new_session=True)
-        place.wait_until(self._answers, f"Postfix listens; {self.directory}/master.err may know more", 20)
+        self.guard = place.Guard(self.master.pid)
+        try:
+            place.wait_until(self._started, "Postfix's master starts", 20)
+            self._greet()
+        except Exception:
+            self.stop()
+            raise
         return self
 
-    def _answers(self):
+    def _started(self):
         if self.master.poll() is not None:
-            raise RuntimeError("Postfix's master ended: " + (self.directory / "master.err").read_text()
-                               + "".join(self.log_lines()[-5:]))
-        # Not a connection: that would be seen by the milter as the first one.
+            raise RuntimeError("Postfix's master ended: " + self._complaint())
         return "daemon started" in "".join(self.log_lines())
+
+    def _greet(self):
+        """A setting that smtpd does not like shows only with its first client."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=15) as client:
+                if client.recv(512).startswith(b"220"):
+                    client.sendall(b"QUIT\r\n")
+                    return
+        except OSError:
+            pass
+        raise RuntimeError("Postfix's smtpd does not answer: " + self._complaint())
+
+    def _complaint(self):
+        return (self.directory / "master.err").read_text() + "".join(self.log_lines()[-5:])
 
     def stop(self):
         """Ends master and, by its process group, all that it started."""
         if self.master is None:
             return
+        self.guard.leave()
         place.stop_child(self.master)
         try:
             os.killpg(self.master.pid, signal.SIGKILL)  # an orphaned child, if any
