@@ -32,7 +32,8 @@ FINAL = {b"c": "continue", b"a": "accept", b"r": "reject", b"t": "throttle", b"d
 MACRO_STAGES = ("connect", "helo", "mail", "rcpt", "data", "eom", "eoh")
 
 # What Postfix sends when the milter asks for nothing else (milter_*_macros of postconf(5)).
-MACROS = {"connect": "j {daemon_name} {daemon_addr} v _", "helo": "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
+MACROS = {"connect": "j {daemon_name} {daemon_addr} v _",
+          "helo": "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
           "mail": "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} {mail_mailer}",
           "rcpt": "i {rcpt_addr} {rcpt_host} {rcpt_mailer}", "data": "i", "eoh": "i", "eom": "i"}
 

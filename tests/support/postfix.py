@@ -93,6 +93,11 @@ class Postfix:
         """Where breakwaterd has to listen."""
         return self.queue / MILTER_SOCKET
 
+    @property
+    def milter_group(self):
+        """The group that smtpd and cleanup run with: who may write to the socket."""
+        return grp.getgrgid(self.owner.pw_gid).gr_name
+
     # -- making it
 
     def _directories(self):
@@ -161,14 +166,16 @@ class Postfix:
 
     # -- running it
 
-    def _environment(self):
-        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": self.libraries, "MAIL_CONFIG": str(self.config)}
+    def environment(self):
+        """What makes postsuper, postqueue and the like mean this instance."""
+        return {"PATH": f"{self.root / 'usr/sbin'}:/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.config),
+                "LD_LIBRARY_PATH": self.libraries}
 
     def start(self):
         """Returns self once smtpd answers."""
         self.errors = open(self.directory / "master.err", "wb")
         self.master = subprocess.Popen(
-            [self.root / "usr/lib/postfix/sbin/master", "-c", self.config, "-d"], env=self._environment(),
+            [self.root / "usr/lib/postfix/sbin/master", "-c", self.config, "-d"], env=self.environment(),
             stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors, start_new_session=True)
         self.guard = place.Guard(self.master.pid)
         try:
@@ -221,7 +228,7 @@ class Postfix:
 
     def command(self, name, *arguments, check=True):
         """Runs postqueue, postsuper, postcat, postconf … of this instance; returns its output."""
-        done = subprocess.run([self.root / "usr/sbin" / name, "-c", self.config, *arguments], env=self._environment(),
+        done = subprocess.run([self.root / "usr/sbin" / name, "-c", self.config, *arguments], env=self.environment(),
                               capture_output=True, text=True, timeout=60)
         if check and done.returncode != 0:
             raise RuntimeError(f"{name} {' '.join(arguments)}: {done.stderr.strip()}")
