@@ -13,6 +13,7 @@
 #include "bw/settings.h"
 
 #define BW_LIST_SIZE_MAX INT64_C(1000000000) /* more members than people use mail is an error */
+#define BW_LIST_POSTERS_MAX 1000
 
 struct bw_list {
 	struct bw_slice address; /* normalised */
@@ -43,7 +44,8 @@ struct bw_directory_builder;
 struct bw_directory_builder *bw_directory_builder_new(const struct bw_tier_bounds *bounds);
 void bw_directory_builder_free(struct bw_directory_builder **b);
 /* Adds or, when the address is there already, replaces it if the new source is at least as strong
- * (operator > config > import > learned). Addresses must be normalised. BW_ERR_INPUT, BW_ERR_RANGE (size 1..BW_LIST_SIZE_MAX), BW_ERR_MEMORY. */
+ * (operator > config > import > learned); a weaker one changes nothing and is no error. Addresses must be normalised.
+ * BW_ERR_INPUT, BW_ERR_RANGE (size 1..BW_LIST_SIZE_MAX), BW_ERR_LIMIT (posters), BW_ERR_MEMORY. */
 enum bw_err bw_directory_add(struct bw_directory_builder *b, const struct bw_list_entry *entry, struct bw_why *why);
 /* Ends building: a snapshot with one reference; the builder is empty afterwards. */
 enum bw_err bw_directory_build(struct bw_directory_builder *b, struct bw_directory **out, struct bw_why *why);
@@ -51,8 +53,9 @@ enum bw_err bw_directory_build(struct bw_directory_builder *b, struct bw_directo
 struct bw_directory *bw_directory_ref(struct bw_directory *d);
 void bw_directory_unref(struct bw_directory **d);
 
-/* NULL: no list. The address must be normalised. */
+/* NULL: no list (or memory is out and so is the snapshot's reserve for that case). The address must be normalised. */
 const struct bw_list *bw_directory_find(const struct bw_directory *d, struct bw_slice address);
+/* Of lists that share a List-Id: the first in order of address. */
 const struct bw_list *bw_directory_find_list_id(const struct bw_directory *d, struct bw_slice list_id);
 /* Is `identity` ("auth:...", "cert:...", "inside:...") a poster of `list`? Outside identities never are. */
 bool bw_list_has_poster(const struct bw_list *list, struct bw_slice identity);
