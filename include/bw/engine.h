@@ -15,7 +15,7 @@
 #include "bw/store.h"
 #include "bw/verdict.h"
 
-#define BW_FACTS_LISTS_MAX 128 /* more lists in one message are counted in the fan-out, and held by the gate */
+#define BW_FACTS_LISTS_MAX BW_VERDICT_LISTS_MAX /* more lists in one message are counted in the fan-out, and held by the gate */
 
 /* One list of one message. */
 struct bw_facts_list {
@@ -41,6 +41,7 @@ struct bw_facts {
 	struct bw_facts_list lists[BW_FACTS_LISTS_MAX];
 	size_t list_count;
 	bool lists_cut;
+	bool postmaster;          /* postmaster@ or abuse@ of an own domain is among the recipients: never refused */
 	struct bw_slice first_recipient; /* for logs */
 	int64_t declared_size;
 	/* header and first body chunk; zero for ordinary mail */
@@ -53,10 +54,6 @@ struct bw_facts {
 /* Everything immutable that one message is judged with. */
 struct bw_world;
 
-/* `config` is taken over; `settings` (config's with the store's on top) and `directory` too. NULL when memory is out (then
- * nothing is taken). */
-struct bw_world *bw_world_new(struct bw_config *config, struct bw_settings *settings, struct bw_directory *directory,
-                              const struct bw_key *key, int64_t settings_version, int64_t directory_version);
 struct bw_world *bw_world_ref(struct bw_world *w);
 void bw_world_unref(struct bw_world **w);
 const struct bw_config *bw_world_config(const struct bw_world *w);
@@ -65,15 +62,20 @@ const struct bw_directory *bw_world_directory(const struct bw_world *w);
 const struct bw_key *bw_world_key(const struct bw_world *w);
 void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory);
 
-/* Builds a world from a configuration file's content and what the store holds (settings, lists). A stored row that no
- * longer fits is skipped and named in `skipped` (one line each), never an error. */
-enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, int64_t now_ms,
-                          struct bw_buf *skipped, struct bw_world **out, struct bw_why *why);
+/* Builds a world from a configuration (taken over on success) and what the store holds (settings, lists). A stored row
+ * that no longer fits is skipped and named in `skipped` (one line each), never an error. */
+enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, struct bw_buf *skipped,
+                          struct bw_world **out, struct bw_why *why);
+
+/* The same with the configuration of `old` (shared, not copied) and what the store holds now. */
+enum bw_err bw_world_renew(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
+                           struct bw_why *why);
 
 struct bw_engine;
 
 struct bw_engine_options {
 	struct bw_log_sink log;
+	const char *host;         /* this host's name */
 	const char *mta;          /* "postfix", "sendmail" or "": for the ledger */
 	bool jitter;              /* of block times; off in virtual time */
 	bool keep_ledger;         /* write ledger entries and marks for held messages */
@@ -96,6 +98,8 @@ struct bw_judgement {
 	const char *mark;          /* value of X-Breakwater-Held for hold; "" if no ledger is kept */
 	const char *trace;         /* value of X-Breakwater, "" unless asked for */
 	enum bw_err store_error;   /* BW_OK, or why it was decided without counts */
+	enum bw_err ledger_error;  /* BW_OK, or why a held message has no ledger entry (its mark still tells all) */
+	struct bw_why ledger_why;
 };
 
 /* Judges one complete message. `world` is the reference the message started with. */
@@ -110,6 +114,10 @@ struct bw_engine_figures {
 	int64_t degraded;                /* decided in degraded mode */
 };
 void bw_engine_figures(const struct bw_engine *engine, struct bw_engine_figures *out);
+/* Until this time (wall clock, ms; 0: no bypass) everything passes unjudged: the operator's last resort, a local file. */
+void bw_engine_set_bypass(struct bw_engine *engine, int64_t until_ms);
+bool bw_engine_bypassed(const struct bw_engine *engine, int64_t now_ms);
+
 void bw_engine_note_ordinary(struct bw_engine *engine); /* an ordinary message was accepted at DATA */
 
 #endif

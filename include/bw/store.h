@@ -18,7 +18,7 @@
 #include "bw/err.h"
 #include "bw/hash.h"
 
-#define BW_JOIN_KEYS_MAX 12
+#define BW_JOIN_KEYS_MAX 14
 #define BW_STORE_COUNT_CAP 20000 /* counts of senders and replies are exact up to here and stay here above */
 
 enum bw_join_kind { BW_JOIN_MESSAGE_ID, BW_JOIN_REFERENCES, BW_JOIN_IN_REPLY_TO, BW_JOIN_THREAD_INDEX, BW_JOIN_SUBJECT };
@@ -44,6 +44,9 @@ struct bw_count_in {
 	bool poster;               /* counts in the list's figures, not in its conversations */
 	bool again;                /* the caller repeats this very call after losing a compare-and-set: never a duplicate */
 	bool known_stopped;        /* the caller stops it whatever the counts say: an attempt, no deliveries */
+	bool stopped_unless_reply; /* the caller stops it unless it joins as a reply: as known_stopped when `joined` is false, so that
+	                              a post which the gate holds never fills the budget, not even for a moment */
+	bool peek;                 /* compute everything, write nothing (automata) */
 	int64_t deliveries;
 	int64_t budget;            /* add the deliveries only if the window's sum stays <= budget, or the window is empty (one post
 	                              always fits); <= 0: no budget */

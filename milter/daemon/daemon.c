@@ -1,0 +1,191 @@
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bw/clock.h"
+#include "bw/filter.h"
+#include "bw/mail.h"
+#include "log.h"
+#include "privileges.h"
+
+/* --- start --- */
+
+static enum bw_err write_pid(const char *path, struct bw_why *why)
+{
+	if (path[0] == '\0')
+		return BW_OK;
+	FILE *file = fopen(path, "we");
+
+	if (file == NULL || fprintf(file, "%ld\n", (long)getpid()) < 0 || fclose(file) != 0)
+		return bw_fail(why, BW_ERR_IO, "daemon.pid_file: cannot write %s: %s", path, strerror(errno));
+	return BW_OK;
+}
+
+static void name_host(struct daemon *d)
+{
+	bw_slice_copy(bw_slice_of(d->config->daemon.host), d->host, sizeof(d->host));
+	if (d->host[0] == '\0' && gethostname(d->host, sizeof(d->host) - 1) != 0)
+		memcpy(d->host, "localhost", sizeof("localhost"));
+}
+
+/* What needs root: the socket in the MTA's folder, the pid file. */
+static enum bw_err open_as_root(struct daemon *d, struct bw_why *why)
+{
+	const struct bw_config *c = d->config;
+	int64_t gid;
+	enum bw_err err = bw_privileges_group(c->daemon.socket_group, &gid, why);
+
+	if (err == BW_OK)
+		err = bw_filter_open(c->daemon.socket, c->daemon.socket_mode, gid, why);
+	if (err == BW_OK)
+		err = write_pid(c->daemon.pid_file, why);
+	if (err == BW_OK)
+		err = bw_privileges_drop(c->daemon.user, c->daemon.group, why);
+	return err;
+}
+
+static enum bw_err open_store(struct daemon *d, struct bw_why *why)
+{
+	const struct bw_config *c = d->config;
+	enum bw_err err = bw_key_load(c->daemon.secret_file, true, &d->key, why);
+
+	if (err == BW_OK)
+		err = bw_store_sqlite_open(c->store.path, c->store.busy_ms, &d->store, why);
+	if (err != BW_OK)
+		return err;
+	struct bw_hash fingerprint = bw_key_fingerprint(&d->key);
+
+	return d->store->ops->claim(d->store, &fingerprint, why);
+}
+
+static enum bw_err open_engine(struct daemon *d, struct bw_why *why)
+{
+	struct bw_engine_options options = { .log = bw_log_sink(), .host = d->host, .mta = "postfix", .jitter = true, .keep_ledger = true };
+	struct bw_world *world = NULL;
+	struct bw_buf skipped;
+
+	bw_buf_init(&skipped, BW_LOGLINE_MAX);
+	enum bw_err err = bw_world_load(&d->key, d->config, d->store, &skipped, &world, why);
+
+	bw_watch_log_skipped(&skipped);
+	if (err != BW_OK)
+		return err;
+	d->config = NULL; /* the world's now */
+	d->engine = bw_engine_new(d->store, world, &options);
+	return d->engine == NULL ? bw_fail(why, BW_ERR_MEMORY, "no memory for the engine") : BW_OK;
+}
+
+enum bw_err bw_daemon_open(struct daemon *d, struct bw_why *why)
+{
+	bw_mail_init();
+	name_host(d);
+	d->drain_ms = d->config->daemon.drain_ms;
+	d->started_ms = bw_clock_now_ms();
+	enum bw_err err = open_as_root(d, why);
+
+	if (err == BW_OK)
+		err = open_store(d, why);
+	if (err == BW_OK)
+		err = open_engine(d, why);
+	return err;
+}
+
+void bw_daemon_close(struct daemon *d)
+{
+	bw_engine_free(&d->engine);
+	bw_store_close(&d->store);
+	bw_config_free(&d->config);
+}
+
+/* --- service --- */
+
+static void announce(struct daemon *d)
+{
+	struct bw_world *world = bw_engine_world(d->engine);
+	const struct bw_directory *directory = bw_world_directory(world);
+	struct bw_buf text;
+
+	bw_buf_init(&text, BW_LOGLINE_MAX);
+	bw_buf_printf(&text, "breakwaterd " BW_VERSION " on %s, %zu lists", d->host, bw_directory_count(directory));
+	bw_log_text(BW_SEV_INFO, "started", bw_buf_text(&text));
+	if (bw_settings_mode(bw_world_settings(world)) == BW_MODE_SHADOW)
+		bw_log_text(BW_SEV_NOTICE, "shadow-mode",
+		            "mode is shadow: everything is counted and logged, nothing is stopped; `breakwaterctl mode enforce` changes that");
+	bw_buf_done(&text);
+	bw_world_unref(&world);
+}
+
+static void *run_filter(void *daemon)
+{
+	struct bw_why why;
+
+	(void)daemon;
+	if (bw_filter_run(((struct daemon *)daemon)->engine, &why) == BW_OK)
+		return NULL;
+	bw_log_text(BW_SEV_ERROR, "filter-failed", why.text);
+	raise(SIGTERM); /* the main thread waits for signals only */
+	return daemon;
+}
+
+/* Waits for open transactions, bounded: libmilter does not drain by itself. */
+static void drain(struct daemon *d)
+{
+	int64_t end_ms = bw_clock_monotonic_ms() + d->drain_ms;
+	const struct timespec pause = { 0, 20 * 1000000 };
+
+	bw_filter_refuse();
+	while (bw_filter_open_transactions() > 0 && bw_clock_monotonic_ms() < end_ms)
+		nanosleep(&pause, NULL);
+}
+
+/* The main thread does nothing but wait for signals; libmilter's own signal thread gets one only if we are away for a
+ * moment, and then stops without draining. */
+static void wait_for_stop(struct daemon *d, const sigset_t *signals)
+{
+	for (;;) {
+		int signal = 0;
+
+		if (sigwait(signals, &signal) != 0)
+			continue;
+		if (signal == SIGUSR1 || signal == SIGHUP) {
+			atomic_store(&d->reload, true);
+			continue;
+		}
+		break;
+	}
+}
+
+int bw_daemon_serve(struct daemon *d)
+{
+	sigset_t signals;
+	void *failed = NULL;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread starts */
+	announce(d);
+	if (pthread_create(&d->watcher, NULL, bw_watch_run, d) != 0)
+		return 1;
+	if (pthread_create(&d->filter, NULL, run_filter, d) != 0) {
+		atomic_store(&d->stopping, true);
+		pthread_join(d->watcher, NULL);
+		return 1;
+	}
+	wait_for_stop(d, &signals);
+	drain(d);
+	bw_filter_stop();
+	pthread_join(d->filter, &failed);
+	atomic_store(&d->stopping, true);
+	pthread_join(d->watcher, NULL);
+	bw_log_text(BW_SEV_INFO, "stopped", "breakwaterd has ended");
+	return failed == NULL ? 0 : 1;
+}

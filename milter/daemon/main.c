@@ -1,0 +1,101 @@
+/* breakwaterd: the milter. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "daemon.h"
+#include "log.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+	"usage: breakwaterd [-c FILE] [-f] [-t] [-V]\n"
+	"  -c FILE  configuration (default /etc/breakwater/breakwater.conf)\n"
+	"  -f       stay in the foreground and log to stderr\n"
+	"  -t       check the configuration and exit\n"
+	"  -V       print the version and exit\n";
+
+struct options {
+	const char *config_path;
+	bool foreground, test;
+};
+
+/* -1: go on; else the exit code. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "c:fthV")) != -1) {
+		switch (c) {
+		case 'c':
+			o->config_path = optarg;
+			break;
+		case 'f':
+			o->foreground = true;
+			break;
+		case 't':
+			o->test = true;
+			break;
+		case 'V':
+			puts("breakwaterd " BW_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "breakwaterd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int run(const struct options *o, struct daemon *d)
+{
+	struct bw_why why;
+	int code = EXIT_FAILURE;
+	int parent = o->foreground ? -1 : bw_background_start();
+
+	if (!o->foreground && parent < 0) {
+		perror("breakwaterd: cannot go to the background");
+	} else if (bw_daemon_open(d, &why) != BW_OK) {
+		fprintf(stderr, "breakwaterd: %s\n", why.text);
+		bw_log_text(BW_SEV_ERROR, "start-failed", why.text);
+	} else {
+		if (!o->foreground)
+			bw_background_ready(parent);
+		code = bw_daemon_serve(d);
+	}
+	bw_daemon_close(d);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .config_path = "/etc/breakwater/breakwater.conf" };
+	struct daemon d = { 0 };
+	struct bw_why why;
+	int code = read_options(argc, argv, &o);
+
+	if (code >= 0)
+		return code;
+	if (bw_config_load(o.config_path, &d.config, &why) != BW_OK) {
+		fprintf(stderr, "breakwaterd: %s\n", why.text);
+		return EXIT_FAILURE;
+	}
+	if (o.test) {
+		printf("breakwaterd: %s is good\n", o.config_path);
+		bw_config_free(&d.config);
+		return EXIT_SUCCESS;
+	}
+	d.config_path = o.config_path;
+	bw_log_open(o.foreground ? "stderr" : d.config->daemon.log);
+	return run(&o, &d);
+}

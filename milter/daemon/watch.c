@@ -1,0 +1,204 @@
+/* The watcher: follows settings and lists in the store (within 200 ms), the bypass file, SIGUSR1, and keeps the heartbeat. Never on
+ * the message path. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bw/clock.h"
+#include "bw/parse.h"
+#include "daemon.h"
+#include "log.h"
+
+enum { LOOK_EVERY_MS = 100, BEAT_EVERY_MS = 1000 };
+
+struct watch {
+	struct daemon *d;
+	int64_t next_beat_ms, next_expire_ms; /* monotonic */
+	int64_t beaten_settings, beaten_directory;
+	bool was_degraded, store_failed;
+};
+
+void bw_watch_log_skipped(struct bw_buf *skipped)
+{
+	if (skipped->n > 0)
+		bw_log_text(BW_SEV_WARNING, "skipped", bw_buf_text(skipped));
+	bw_buf_done(skipped);
+}
+
+void bw_watch_reload_file(struct daemon *d)
+{
+	struct bw_config *config = NULL;
+	struct bw_world *world = NULL;
+	struct bw_buf skipped;
+	struct bw_why why;
+
+	bw_buf_init(&skipped, BW_LOGLINE_MAX);
+	enum bw_err err = bw_config_load(d->config_path, &config, &why);
+
+	if (err == BW_OK)
+		err = bw_world_load(&d->key, config, d->store, &skipped, &world, &why);
+	if (err == BW_OK) {
+		bw_engine_swap(d->engine, world);
+		bw_log_text(BW_SEV_INFO, "reloaded", d->config_path);
+	} else {
+		bw_config_free(&config);
+		bw_log_text(BW_SEV_ERROR, "reload-refused", why.text);
+	}
+	bw_watch_log_skipped(&skipped);
+}
+
+static void renew_world(struct daemon *d)
+{
+	struct bw_world *old = bw_engine_world(d->engine), *world = NULL;
+	struct bw_buf skipped;
+	struct bw_why why;
+
+	bw_buf_init(&skipped, BW_LOGLINE_MAX);
+	if (bw_world_renew(old, d->store, &skipped, &world, &why) == BW_OK)
+		bw_engine_swap(d->engine, world);
+	else
+		bw_log_text(BW_SEV_ERROR, "settings-refused", why.text);
+	bw_world_unref(&old);
+	bw_watch_log_skipped(&skipped);
+}
+
+static void versions_in_force(struct daemon *d, int64_t *settings, int64_t *directory)
+{
+	struct bw_world *world = bw_engine_world(d->engine);
+
+	bw_world_versions(world, settings, directory);
+	bw_world_unref(&world);
+}
+
+/* Said once when the store stops answering and once when it is back. */
+static void note_store(struct watch *w, enum bw_err err, const char *why)
+{
+	bool failed = err != BW_OK;
+
+	if (failed && !w->store_failed)
+		bw_log_text(BW_SEV_ERROR, "store-failed", why);
+	if (!failed && w->store_failed)
+		bw_log_text(BW_SEV_NOTICE, "store-back", "the store answers again");
+	w->store_failed = failed;
+}
+
+static void follow_store(struct watch *w)
+{
+	struct bw_store *store = w->d->store;
+	int64_t settings, directory, have_settings, have_directory;
+	struct bw_why why = { "" };
+	enum bw_err err = store->ops->versions(store, &settings, &directory, &why);
+
+	note_store(w, err, why.text);
+	if (err != BW_OK)
+		return;
+	versions_in_force(w->d, &have_settings, &have_directory);
+	if (settings != have_settings || directory != have_directory)
+		renew_world(w->d);
+}
+
+static void beat(struct watch *w, int64_t monotonic_ms)
+{
+	struct daemon *d = w->d;
+	struct bw_engine_figures figures;
+	int64_t settings, directory, daemons;
+
+	versions_in_force(d, &settings, &directory);
+	/* A change that waits for our word gets it at once. */
+	if (monotonic_ms < w->next_beat_ms && settings == w->beaten_settings && directory == w->beaten_directory)
+		return;
+	bw_engine_figures(d->engine, &figures);
+	struct bw_host_row row = {
+		.host = bw_slice_of(d->host),
+		.version = BW_S(BW_VERSION),
+		.pid = getpid(),
+		.seen_ms = bw_clock_now_ms(),
+		.settings_version = settings,
+		.directory_version = directory,
+		.format = 1,
+		.degraded = d->store->ops->degraded(d->store, &daemons),
+		.deliveries = figures.deliveries,
+		.held = figures.by_action[BW_HOLD],
+		.accepted = figures.by_action[BW_ACCEPT] + figures.by_action[BW_TAG],
+		.started_ms = d->started_ms,
+	};
+
+	if (d->store->ops->heartbeat(d->store, &row, NULL) == BW_OK) {
+		w->beaten_settings = settings;
+		w->beaten_directory = directory;
+	}
+	w->next_beat_ms = monotonic_ms + BEAT_EVERY_MS;
+}
+
+/* The file holds one number: the end of the bypass, seconds since 1970. Anything else is no bypass. */
+static int64_t read_bypass(const char *path)
+{
+	char text[32] = "";
+	int64_t seconds = 0;
+	FILE *file = path[0] == '\0' ? NULL : fopen(path, "re");
+
+	if (file == NULL)
+		return 0;
+	if (fgets(text, sizeof(text), file) == NULL || !bw_parse_int(bw_slice_trim(bw_slice_of(text)), &seconds) ||
+	    seconds < 0 || seconds > INT64_MAX / BW_SECOND_MS)
+		seconds = 0;
+	fclose(file);
+	return seconds * BW_SECOND_MS;
+}
+
+static void follow_bypass(struct daemon *d)
+{
+	struct bw_world *world = bw_engine_world(d->engine);
+	int64_t now = bw_clock_now_ms();
+	bool was = bw_engine_bypassed(d->engine, now);
+
+	bw_engine_set_bypass(d->engine, read_bypass(bw_world_config(world)->daemon.bypass_file));
+	bool is = bw_engine_bypassed(d->engine, now);
+
+	if (is && !was)
+		bw_log_text(BW_SEV_WARNING, "bypass-on", "everything passes on this host until the bypass ends");
+	if (was && !is)
+		bw_log_text(BW_SEV_NOTICE, "bypass-off", "messages are judged again");
+	bw_world_unref(&world);
+}
+
+static void expire(struct watch *w, int64_t monotonic_ms)
+{
+	struct daemon *d = w->d;
+
+	if (monotonic_ms < w->next_expire_ms)
+		return;
+	struct bw_world *world = bw_engine_world(d->engine);
+	const struct bw_config *config = bw_world_config(world);
+
+	(void)d->store->ops->expire(d->store, bw_clock_now_ms(), config->store.memory_ms, NULL); /* the next round tries again */
+	w->next_expire_ms = monotonic_ms + config->store.expire_every_ms;
+	bw_world_unref(&world);
+}
+
+static void sleep_ms(int64_t ms)
+{
+	struct timespec t = { ms / 1000, (ms % 1000) * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+void *bw_watch_run(void *daemon)
+{
+	struct watch w = { .d = daemon };
+
+	while (!atomic_load(&w.d->stopping)) {
+		int64_t monotonic_ms = bw_clock_monotonic_ms();
+
+		if (atomic_exchange(&w.d->reload, false))
+			bw_watch_reload_file(w.d);
+		follow_store(&w);
+		follow_bypass(w.d);
+		beat(&w, monotonic_ms);
+		expire(&w, monotonic_ms);
+		sleep_ms(LOOK_EVERY_MS);
+	}
+	return NULL;
+}

@@ -1,0 +1,60 @@
+/* internal.h: what the engine's files share.
+ *
+ * Layer:   engine.
+ * Threads: struct bw_engine is shared by all threads; a struct trial belongs to the thread that judges its message.
+ */
+#ifndef BW_ENGINE_INTERNAL_H
+#define BW_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bw/engine.h"
+#include "bw/policy.h"
+
+struct bw_engine {
+	struct bw_store *store;
+	struct bw_world *world; /* under `swap` */
+	pthread_mutex_t swap;
+	struct bw_engine_options options;
+	_Atomic int64_t bypass_until_ms;
+	_Atomic int64_t messages, list_messages, deliveries, degraded;
+	_Atomic int64_t by_action[BW_ACTION_COUNT], would_by_action[BW_ACTION_COUNT];
+};
+
+/* One message before its judge. Arrays hold `n` lists each, in the arena. */
+struct trial {
+	struct bw_engine *engine;
+	const struct bw_world *world;
+	const struct bw_facts *facts;
+	struct bw_arena *arena;
+	size_t n;
+	const struct bw_list **lists;
+	struct bw_limits *limits;
+	struct bw_count_in *in;
+	struct bw_count_out *out;
+	struct bw_case *cases;
+	struct bw_opinion *opinions;
+	bool degraded;
+	int64_t daemons;
+	enum bw_err store_error;
+};
+
+/* translate.c: facts to store and policy inputs. */
+bool bw_translate_facts(struct trial *t); /* false: memory */
+void bw_translate_counts(struct trial *t, size_t i);
+
+/* ledger.c: entry and mark of a held message. */
+void bw_ledger_hold(struct trial *t, struct bw_judgement *j);
+
+/* reply.c: what the MTA is told. */
+void bw_reply_write(struct trial *t, struct bw_judgement *j);
+
+/* record.c: log lines and events. */
+void bw_record_transition(struct trial *t, size_t i, enum bw_scope scope, const struct bw_transition *transition);
+void bw_record_verdict(struct trial *t, const struct bw_judgement *j);
+
+/* engine.c */
+void bw_engine_note(struct bw_engine *e, const struct bw_verdict *v);
+
+#endif

@@ -1,0 +1,79 @@
+/* Held messages: the ledger's entry, and the mark by which a held message describes itself. */
+#include "bw/clock.h"
+#include "internal.h"
+
+/* Seal of a mark: whoever does not know the site secret cannot make a message that the release tools take for ours. */
+static struct bw_hash seal(const struct trial *t, const char *id, struct bw_slice list, const char *guard)
+{
+	struct bw_buf text;
+
+	bw_buf_init(&text, 2 * BW_ADDRESS_MAX);
+	bw_buf_printf(&text, "v=1|%s|%.*s|%s", id, (int)list.n, list.p, guard);
+	struct bw_hash h = bw_hash_slice(bw_world_key(t->world), "held-mark", bw_buf_slice(&text));
+
+	bw_buf_done(&text);
+	return h;
+}
+
+/* "v=1; id=...; list=...; guard=...; mac=..." */
+static const char *mark(const struct trial *t, const struct bw_held *held)
+{
+	char id[2 * BW_HASH_BYTES + 1], mac[2 * BW_HASH_BYTES + 1];
+	struct bw_buf text;
+
+	bw_hash_hex(&held->id, id);
+	struct bw_hash h = seal(t, id, held->list, held->guard.p);
+
+	bw_hash_hex(&h, mac);
+	bw_buf_init(&text, 900); /* a header line stays below the 998 octets of RFC 5322 2.1.1 */
+	bw_buf_printf(&text, "v=1; id=%s; list=%.*s; guard=%.*s; mac=%s", id, (int)held->list.n, held->list.p, (int)held->guard.n,
+	              held->guard.p, mac);
+	const char *copy = bw_arena_text(t->arena, bw_buf_slice(&text));
+
+	bw_buf_done(&text);
+	return copy == NULL ? "" : copy;
+}
+
+/* Which of the message's lists stopped it. */
+static size_t list_of(const struct trial *t, struct bw_slice address)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (bw_slice_equal(t->in[i].list, address))
+			return i;
+	}
+	return 0;
+}
+
+void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
+{
+	const struct bw_facts *f = t->facts;
+	struct bw_store *store = t->engine->store;
+	size_t i = list_of(t, j->verdict.why.list);
+
+	if (!t->engine->options.keep_ledger || t->n == 0)
+		return;
+	struct bw_held held = {
+		.id = bw_hash_random(),
+		.host = bw_slice_of(t->engine->options.host),
+		.queue_id = f->queue_id,
+		.mta = bw_slice_of(t->engine->options.mta),
+		.list = t->in[i].list,
+		.conversation = t->out[i].conversation,
+		.guard = bw_slice_of(bw_guard_name(j->verdict.why.guard)),
+		.sentence = bw_slice_of(j->sentence),
+		.sender = bw_slice_of(f->sender.text),
+		.identity = f->identity,
+		.message_id = f->header.message_id,
+		.subject = f->header.subject,
+		.deliveries = j->verdict.deliveries,
+		.size_bytes = f->declared_size,
+		.held_ms = t->out[i].now_ms > 0 ? t->out[i].now_ms : (f->now_ms > 0 ? f->now_ms : bw_clock_now_ms()),
+		.message = t->in[i].message,
+		.side = t->in[i].side,
+		.state = BW_HELD_WAITING,
+	};
+
+	j->mark = mark(t, &held);
+	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
+	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);
+}

@@ -1,0 +1,198 @@
+/* Facts to the store's and the policy's inputs: nothing is decided here. */
+#include "internal.h"
+
+static struct bw_hash hash_text(const struct trial *t, const char *domain, struct bw_slice text)
+{
+	return bw_hash_slice(bw_world_key(t->world), domain, text);
+}
+
+static void add_key(struct trial *t, struct bw_count_in *in, enum bw_join_kind kind, const char *domain, struct bw_slice text)
+{
+	if (text.n == 0 || in->key_count == BW_JOIN_KEYS_MAX)
+		return;
+	in->keys[in->key_count++] = (struct bw_join_key){ kind, hash_text(t, domain, text) };
+}
+
+/* Strongest first (semantics 3). References are read from the end: the parent says more than the root. */
+static void add_keys(struct trial *t, struct bw_count_in *in)
+{
+	const struct bw_header *h = &t->facts->header;
+
+	if (!t->facts->message_id_is_ours)
+		add_key(t, in, BW_JOIN_MESSAGE_ID, "message-id", h->message_id);
+	for (size_t i = h->references_count; i > 0; i--)
+		add_key(t, in, BW_JOIN_REFERENCES, "message-id", h->references[i - 1]);
+	for (size_t i = 0; i < h->in_reply_to_count; i++)
+		add_key(t, in, BW_JOIN_IN_REPLY_TO, "message-id", h->in_reply_to[i]);
+	if (h->has_thread_root)
+		add_key(t, in, BW_JOIN_THREAD_INDEX, "thread-index",
+		        (struct bw_slice){ (const char *)h->thread_root, sizeof(h->thread_root) });
+	/* RFC 5256 base subjects shorter than four characters ("hi") tie strangers together. */
+	if (h->base_subject.n >= 4)
+		add_key(t, in, BW_JOIN_SUBJECT, "subject", h->base_subject);
+}
+
+/* What this message delivers on this list: all members, or, behind an expander that names the list only in the header,
+ * the single recipients of this transaction. */
+static int64_t deliveries_of(const struct bw_facts *f, const struct bw_facts_list *fl)
+{
+	return fl->rcpt.n > 0 ? fl->list->size : f->recipients;
+}
+
+/* The output of a list manager is no post of its own list: by List-Id, or by the address in List-Post's place. */
+static bool is_own_output(const struct bw_facts *f, const struct bw_list *list)
+{
+	if (f->header.class != BW_CLASS_LIST_OUTPUT)
+		return false;
+	if (list->list_id.n > 0 && bw_slice_equal_nocase(list->list_id, f->header.list_id))
+		return true;
+	for (size_t i = 0; i < f->header.named_count; i++) {
+		if (bw_slice_equal(f->header.named[i], list->address))
+			return f->header.list_post;
+	}
+	return false;
+}
+
+static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl, bool poster_of_all)
+{
+	const struct bw_facts *f = t->facts;
+	const struct bw_list *list = fl->list;
+
+	bw_settings_resolve(bw_world_settings(t->world), list->tier, list->address, &t->limits[i]);
+	t->lists[i] = list;
+	t->cases[i] = (struct bw_case){
+		.now_ms = f->now_ms,
+		.limits = &t->limits[i],
+		.tier = list->tier,
+		.list = list->address,
+		.members = list->size,
+		.deliveries = deliveries_of(f, fl),
+		.fanout = f->fanout,
+		.unconfirmed = list->unconfirmed,
+		.poster = bw_list_has_poster(list, f->identity),
+		.poster_of_all = poster_of_all,
+		.side = f->identity_kind == BW_IDENTITY_OUTSIDE ? BW_SIDE_OUTSIDE : BW_SIDE_MEMBERS,
+		.class = f->header.class,
+		.evidence = f->header.evidence,
+		.lists_cut = f->lists_cut,
+		.degraded = t->degraded ? t->daemons : 0,
+		.counts = { .budget_ok = true },
+	};
+}
+
+/* Would the gate stop it were it a new post? */
+static bool gate_stops_post(const struct bw_case *c)
+{
+	struct bw_opinion opinion;
+
+	bw_policy_judge(c, &opinion);
+	return opinion.verdict.would >= BW_THROTTLE && opinion.verdict.would_why.guard == BW_GUARD_GATE;
+}
+
+static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl)
+{
+	const struct bw_facts *f = t->facts;
+	const struct bw_case *c = &t->cases[i];
+	const struct bw_limits *limits = c->limits;
+	struct bw_count_in *in = &t->in[i];
+
+	*in = (struct bw_count_in){
+		.now_ms = f->now_ms,
+		.list = c->list,
+		.side = c->side,
+		.message = bw_mail_identity(bw_world_key(t->world), f->identity, &f->header, f->message_id_is_ours),
+		.recipients = f->fingerprint,
+		.sender = hash_text(t, "sender", f->identity),
+		.looks_like_reply = f->header.looks_like_reply,
+		.may_merge = c->side == BW_SIDE_MEMBERS,
+		.expander = fl->rcpt.n == 0,
+		.poster = c->poster,
+		.stopped_unless_reply = gate_stops_post(c),
+		.deliveries = c->deliveries,
+		.budget = limits->list.mode == BW_MODE_OFF ? 0 : limits->list.budget,
+		.conversation_window_ms = limits->conversation.window_ms,
+		.list_window_ms = limits->list.window_ms,
+		.memory_ms = bw_world_config(t->world)->store.memory_ms,
+		.root_sender = bw_slice_of(f->sender.text),
+	};
+	if (t->degraded && in->budget > 0)
+		in->budget = in->budget / t->daemons > 0 ? in->budget / t->daemons : 1;
+	add_keys(t, in);
+}
+
+static bool is_poster_of_all(const struct bw_facts *f)
+{
+	for (size_t i = 0; i < f->list_count; i++) {
+		if (!bw_list_has_poster(f->lists[i].list, f->identity))
+			return false;
+	}
+	return !f->lists_cut;
+}
+
+static bool allocate(struct trial *t)
+{
+	size_t n = t->facts->list_count;
+
+	t->lists = bw_arena_alloc(t->arena, n * sizeof(*t->lists));
+	t->limits = bw_arena_alloc(t->arena, n * sizeof(*t->limits));
+	t->in = bw_arena_alloc(t->arena, n * sizeof(*t->in));
+	t->out = bw_arena_alloc(t->arena, n * sizeof(*t->out));
+	t->cases = bw_arena_alloc(t->arena, n * sizeof(*t->cases));
+	t->opinions = bw_arena_alloc(t->arena, n * sizeof(*t->opinions));
+	return t->lists != NULL && t->limits != NULL && t->in != NULL && t->out != NULL && t->cases != NULL &&
+	       t->opinions != NULL;
+}
+
+bool bw_translate_facts(struct trial *t)
+{
+	const struct bw_facts *f = t->facts;
+	bool poster_of_all = is_poster_of_all(f);
+
+	if (!allocate(t))
+		return false;
+	for (size_t i = 0; i < f->list_count; i++) {
+		if (is_own_output(f, f->lists[i].list))
+			continue;
+		fill_case(t, t->n, &f->lists[i], poster_of_all);
+		fill_count(t, t->n, &f->lists[i]);
+		t->n++;
+	}
+	return true;
+}
+
+static int32_t jitter_of(const struct trial *t, size_t i)
+{
+	const uint8_t *b = t->out[i].conversation.b;
+
+	if (!t->engine->options.jitter)
+		return 0;
+	/* Keyed hashes are as good as random, and the same on every host. */
+	return (int32_t)((b[0] * 256 + b[1] + t->out[i].list_breaker.trips) % 201) - 100;
+}
+
+void bw_translate_counts(struct trial *t, size_t i)
+{
+	const struct bw_count_out *o = &t->out[i];
+	struct bw_case *c = &t->cases[i];
+
+	c->now_ms = o->now_ms;
+	c->jitter_permille = jitter_of(t, i);
+	c->conversation = o->conversation_breaker;
+	c->list_breaker = o->list_breaker;
+	c->counts = (struct bw_counts){
+		.seen = o->seen,
+		.reply = o->joined && o->seen != BW_SEEN_REPLAY,
+		.conversation_senders = o->conversation_senders,
+		.conversation_replies = o->conversation_replies,
+		.conversation_day_senders = o->conversation_day_senders,
+		.conversation_phase_senders = o->conversation_phase_senders,
+		.conversation_last_ms = o->conversation_last_ms,
+		.conversation_sender_was_counted = o->conversation_sender_was_counted,
+		.list_senders = o->list_senders,
+		.list_phase_senders = o->list_phase_senders,
+		.list_last_ms = o->list_last_ms,
+		.sender_was_counted = o->list_sender_was_counted,
+		.list_deliveries = o->list_deliveries,
+		.budget_ok = o->budget_ok,
+	};
+}

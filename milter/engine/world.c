@@ -1,0 +1,258 @@
+/* The world: configuration, settings, directory and secret that one message is judged with, immutable and refcounted. */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "bw/engine.h"
+
+/* Configurations outlive worlds: a change in the store makes a new world on the same file's content. */
+struct shared_config {
+	atomic_long references;
+	struct bw_config *config;
+};
+
+struct bw_world {
+	atomic_long references;
+	struct shared_config *shared;
+	struct bw_settings *settings;
+	struct bw_directory *directory;
+	struct bw_key key;
+	int64_t settings_version, directory_version;
+};
+
+static void take(atomic_long *references)
+{
+	atomic_fetch_add_explicit(references, 1, memory_order_relaxed);
+}
+
+/* True: that was the last one. */
+static bool give(atomic_long *references)
+{
+	return atomic_fetch_sub_explicit(references, 1, memory_order_acq_rel) == 1;
+}
+
+static void unref_config(struct shared_config *shared)
+{
+	if (!give(&shared->references))
+		return;
+	bw_config_free(&shared->config);
+	free(shared);
+}
+
+struct bw_world *bw_world_ref(struct bw_world *w)
+{
+	take(&w->references);
+	return w;
+}
+
+void bw_world_unref(struct bw_world **world)
+{
+	struct bw_world *w = *world;
+
+	*world = NULL;
+	if (w == NULL || !give(&w->references))
+		return;
+	unref_config(w->shared);
+	bw_settings_free(&w->settings);
+	bw_directory_unref(&w->directory);
+	free(w);
+}
+
+const struct bw_config *bw_world_config(const struct bw_world *w)
+{
+	return w->shared->config;
+}
+
+const struct bw_settings *bw_world_settings(const struct bw_world *w)
+{
+	return w->settings;
+}
+
+const struct bw_directory *bw_world_directory(const struct bw_world *w)
+{
+	return w->directory;
+}
+
+const struct bw_key *bw_world_key(const struct bw_world *w)
+{
+	return &w->key;
+}
+
+void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory)
+{
+	*settings = w->settings_version;
+	*directory = w->directory_version;
+}
+
+/* --- building one from a configuration and a store --- */
+
+enum { POSTERS_MAX = 1000 };
+
+struct loading {
+	const struct bw_config *config;
+	struct bw_settings *settings;
+	struct bw_directory_builder *builder;
+	struct bw_buf *skipped;
+	int64_t settings_version, directory_version;
+};
+
+static void skip(struct loading *l, struct bw_slice what, const char *why)
+{
+	if (l->skipped->n > 0)
+		bw_buf_add_char(l->skipped, '\n');
+	bw_buf_add(l->skipped, what);
+	bw_buf_printf(l->skipped, ": %s", why);
+}
+
+static bool apply_setting(void *ctx, const struct bw_setting_row *row)
+{
+	struct loading *l = ctx;
+	struct bw_why why;
+
+	if (row->value.n > 0 && bw_settings_set(l->settings, row->name, row->value, &why) != BW_OK)
+		skip(l, row->name, why.text);
+	return true;
+}
+
+/* Splits "auth:a@x,inside:b@x" into identities with realm; returns their number. */
+static size_t split_posters(const struct bw_config *config, struct bw_slice text, struct bw_buf *names, struct bw_slice *out)
+{
+	size_t starts[POSTERS_MAX + 1];
+	size_t n = 0;
+
+	while (text.n > 0 && n < POSTERS_MAX) {
+		size_t comma = bw_slice_find(text, ',');
+		struct bw_slice one = bw_slice_trim(bw_slice_head(text, comma));
+
+		text = bw_slice_from(text, comma + 1);
+		if (one.n == 0)
+			continue;
+		starts[n++] = names->n;
+		bw_config_identity(config, one, names);
+	}
+	/* Slices only now: the buffer may have moved while it grew. */
+	starts[n] = names->n;
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct bw_slice){ bw_buf_text(names) + starts[i], starts[i + 1] - starts[i] };
+	return n;
+}
+
+static bool apply_list(void *ctx, const struct bw_list_row *row)
+{
+	struct loading *l = ctx;
+	struct bw_slice posters[POSTERS_MAX];
+	struct bw_buf names;
+	struct bw_why why;
+
+	if (row->removed)
+		return true;
+	bw_buf_init(&names, 1 << 20);
+	struct bw_list_entry entry = {
+		.address = row->address,
+		.size = row->size,
+		.source = row->source,
+		.unconfirmed = row->unconfirmed,
+		.owner = row->owner,
+		.list_id = row->list_id,
+		.posters = posters,
+		.poster_count = split_posters(l->config, row->posters, &names, posters),
+	};
+
+	if (bw_directory_add(l->builder, &entry, &why) != BW_OK)
+		skip(l, row->address, why.text);
+	bw_buf_done(&names);
+	return true;
+}
+
+static enum bw_err load_lists(struct loading *l, struct bw_store *store, struct bw_directory **out, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	l->builder = bw_directory_builder_new(&l->config->tiers);
+	if (l->builder == NULL)
+		return bw_fail(why, BW_ERR_MEMORY, "no memory for the directory");
+	for (size_t i = 0; err == BW_OK && i < l->config->list_count; i++)
+		err = bw_directory_add(l->builder, &l->config->lists[i], why);
+	if (err == BW_OK)
+		err = store->ops->list_each(store, 0, apply_list, l, why);
+	if (err == BW_OK)
+		err = bw_directory_build(l->builder, out, why);
+	bw_directory_builder_free(&l->builder);
+	return err;
+}
+
+/* Takes `shared`, settings and directory over on success. */
+static struct bw_world *make_world(const struct loading *l, struct shared_config *shared, struct bw_directory *directory,
+                                   const struct bw_key *key)
+{
+	struct bw_world *w = malloc(sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	*w = (struct bw_world){
+		.shared = shared,
+		.settings = l->settings,
+		.directory = directory,
+		.key = *key,
+		.settings_version = l->settings_version,
+		.directory_version = l->directory_version,
+	};
+	atomic_init(&w->references, 1);
+	return w;
+}
+
+/* Builds on `shared`, whose reference goes to the world on success. */
+static enum bw_err load_on(struct shared_config *shared, const struct bw_key *key, struct bw_store *store, struct bw_buf *skipped,
+                           struct bw_world **out, struct bw_why *why)
+{
+	struct loading l = { .config = shared->config, .skipped = skipped };
+	struct bw_directory *directory = NULL;
+
+	/* Versions first: what changes while we read raises them again and is read at the next look. */
+	enum bw_err err = store->ops->versions(store, &l.settings_version, &l.directory_version, why);
+
+	if (err == BW_OK) {
+		l.settings = bw_settings_copy(shared->config->settings);
+		if (l.settings == NULL)
+			err = bw_fail(why, BW_ERR_MEMORY, "no memory for the settings");
+	}
+	if (err == BW_OK)
+		err = store->ops->setting_each(store, false, apply_setting, &l, why);
+	if (err == BW_OK)
+		err = load_lists(&l, store, &directory, why);
+	if (err == BW_OK) {
+		*out = make_world(&l, shared, directory, key);
+		if (*out != NULL)
+			return BW_OK;
+		err = bw_fail(why, BW_ERR_MEMORY, "no memory for the world");
+	}
+	bw_settings_free(&l.settings);
+	bw_directory_unref(&directory);
+	return err;
+}
+
+enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, struct bw_buf *skipped,
+                          struct bw_world **out, struct bw_why *why)
+{
+	struct shared_config *shared = calloc(1, sizeof(*shared));
+
+	if (shared == NULL)
+		return bw_fail(why, BW_ERR_MEMORY, "no memory for the configuration");
+	atomic_init(&shared->references, 1);
+	shared->config = config;
+	enum bw_err err = load_on(shared, key, store, skipped, out, why);
+
+	if (err != BW_OK)
+		free(shared);
+	return err;
+}
+
+enum bw_err bw_world_renew(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
+                           struct bw_why *why)
+{
+	take(&old->shared->references);
+	enum bw_err err = load_on(old->shared, &old->key, store, skipped, out, why);
+
+	if (err != BW_OK)
+		unref_config(old->shared);
+	return err;
+}

@@ -1,0 +1,16 @@
+/* apply.h: a judgement in libmilter's terms.
+ *
+ * Layer: filter.
+ */
+#ifndef BW_FILTER_APPLY_H
+#define BW_FILTER_APPLY_H
+
+#include <libmilter/mfapi.h>
+
+#include "bw/engine.h"
+
+/* Does what the judgement says; to be called at end of message only. What the MTA cannot do becomes a temporary failure,
+ * never a silent pass. */
+sfsistat bw_apply(SMFICTX *ctx, const struct bw_judgement *j);
+
+#endif

@@ -1,0 +1,265 @@
+#include "bw/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bw/clock.h"
+#include "identity.h"
+
+enum { MESSAGE_BYTES = 2 << 20 }; /* of one message's facts, whatever the message is like */
+
+struct bw_session {
+	struct bw_engine *engine;
+	struct bw_arena *arena;
+	struct bw_world *world;         /* of the message in hand; NULL between messages */
+	struct bw_header_parser *parser;
+	char ip[64];
+	bool local;                     /* no client address */
+	char daemon_name[64];
+	struct bw_facts facts;
+	struct bw_judgement judgement;
+};
+
+struct bw_session *bw_session_new(struct bw_engine *engine)
+{
+	struct bw_session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->engine = engine;
+	s->local = true;
+	s->arena = bw_arena_new(MESSAGE_BYTES);
+	if (s->arena == NULL)
+		bw_session_free(&s);
+	return s;
+}
+
+void bw_session_free(struct bw_session **session)
+{
+	struct bw_session *s = *session;
+
+	*session = NULL;
+	if (s == NULL)
+		return;
+	bw_header_free(&s->parser);
+	bw_world_unref(&s->world);
+	bw_arena_free(&s->arena);
+	free(s);
+}
+
+void bw_session_connect(struct bw_session *s, const char *ip, const char *daemon_name)
+{
+	s->local = ip == NULL;
+	bw_slice_copy(bw_slice_of(ip), s->ip, sizeof(s->ip));
+	bw_slice_copy(bw_slice_of(daemon_name), s->daemon_name, sizeof(s->daemon_name));
+}
+
+void bw_session_abort(struct bw_session *s)
+{
+	bw_header_free(&s->parser);
+	bw_world_unref(&s->world);
+	bw_arena_reset(s->arena);
+	s->facts.list_count = 0;
+}
+
+/* --- envelope --- */
+
+static void write_identity(struct bw_session *s, const char *auth, const char *cert)
+{
+	struct bw_buf text;
+
+	bw_buf_init(&text, 2 * BW_ADDRESS_MAX);
+	s->facts.identity_kind = bw_identity_write(bw_world_config(s->world), &s->facts, auth, cert, &text);
+	s->facts.identity = bw_arena_slice(s->arena, bw_buf_slice(&text));
+	bw_buf_done(&text);
+}
+
+void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *auth, const char *cert, int64_t declared_size)
+{
+	bw_session_abort(s);
+	memset(&s->facts, 0, sizeof(s->facts));
+	s->world = bw_engine_world(s->engine);
+	const struct bw_config *config = bw_world_config(s->world);
+
+	bw_identity_classify(config, s->local ? NULL : s->ip, s->daemon_name, &s->facts);
+	s->facts.declared_size = declared_size;
+	/* Senders keep their +detail: two details are two senders as far as anybody can tell. */
+	bw_address_normalise(path, 0, &s->facts.sender);
+	write_identity(s, auth, cert);
+}
+
+static bool is_own_domain(const struct bw_config *config, struct bw_slice domain)
+{
+	for (size_t i = 0; i < config->internal.domain_count; i++) {
+		if (bw_slice_equal_nocase(domain, bw_slice_of(config->internal.domains[i])))
+			return true;
+	}
+	return false;
+}
+
+static bool is_postmaster(const struct bw_config *config, struct bw_slice address)
+{
+	struct bw_slice local = bw_slice_head(address, bw_slice_find(address, '@'));
+
+	if (!bw_slice_equal(local, BW_S("postmaster")) && !bw_slice_equal(local, BW_S("abuse")))
+		return false;
+	return is_own_domain(config, bw_address_domain(address));
+}
+
+static bool has_list(const struct bw_facts *f, const struct bw_list *list)
+{
+	for (size_t i = 0; i < f->list_count; i++) {
+		if (f->lists[i].list == list)
+			return true;
+	}
+	return false;
+}
+
+/* A list named twice in one envelope is delivered once by the MTA, and counted once. */
+static void add_list(struct bw_session *s, const struct bw_list *list, struct bw_slice rcpt)
+{
+	struct bw_facts *f = &s->facts;
+
+	if (has_list(f, list))
+		return;
+	if (rcpt.n > 0)
+		f->fanout += list->size;
+	if (f->list_count == BW_FACTS_LISTS_MAX) {
+		f->lists_cut = true;
+		return;
+	}
+	f->lists[f->list_count++] = (struct bw_facts_list){ list, bw_arena_slice(s->arena, rcpt) };
+}
+
+static void add_fingerprint(struct bw_session *s, struct bw_slice address)
+{
+	struct bw_hash h = bw_hash_slice(bw_world_key(s->world), "recipient", address);
+
+	bw_hash_sum(&s->facts.fingerprint, &h);
+}
+
+void bw_session_rcpt(struct bw_session *s, struct bw_slice path)
+{
+	struct bw_address address;
+	struct bw_slice text = path;
+
+	if (s->world == NULL)
+		return;
+	s->facts.recipients++;
+	if (bw_address_normalise(path, bw_world_config(s->world)->internal.detail, &address))
+		text = bw_slice_of(address.text);
+	add_fingerprint(s, text);
+	const struct bw_list *list = bw_directory_find(bw_world_directory(s->world), text);
+
+	if (list != NULL)
+		add_list(s, list, path);
+	else
+		s->facts.fanout++;
+	if (is_postmaster(bw_world_config(s->world), text))
+		s->facts.postmaster = true;
+	if (s->facts.recipients == 1)
+		s->facts.first_recipient = bw_arena_slice(s->arena, text);
+}
+
+/* --- header and body --- */
+
+static const struct bw_list *find_named(const struct bw_session *s, struct bw_slice name)
+{
+	const struct bw_directory *d = bw_world_directory(s->world);
+	const struct bw_list *list = bw_directory_find(d, name);
+
+	return list != NULL ? list : bw_directory_find_list_id(d, name);
+}
+
+static bool is_named_list(void *ctx, struct bw_slice name)
+{
+	return find_named(ctx, name) != NULL;
+}
+
+enum bw_step bw_session_data(struct bw_session *s)
+{
+	const struct bw_facts *f = &s->facts;
+	bool ordinary = s->world == NULL || f->relay || (f->list_count == 0 && !f->expander) ||
+	                bw_engine_bypassed(s->engine, bw_clock_now_ms());
+
+	if (!ordinary)
+		s->parser = bw_header_new(s->arena, is_named_list, s);
+	if (ordinary || s->parser == NULL) {
+		bw_engine_note_ordinary(s->engine);
+		bw_session_abort(s);
+		return BW_STEP_ACCEPT;
+	}
+	return BW_STEP_GO_ON;
+}
+
+void bw_session_header(struct bw_session *s, struct bw_slice name, struct bw_slice value)
+{
+	if (s->parser != NULL)
+		bw_header_add(s->parser, name, value);
+}
+
+bool bw_session_body(struct bw_session *s, struct bw_slice chunk)
+{
+	return s->parser != NULL && bw_header_body(s->parser, chunk);
+}
+
+/* Mail of a list that an expander expanded before us: the list stands in To, Cc or List-Id only. From any other client headers
+ * make nothing list mail. */
+static void add_named_lists(struct bw_session *s)
+{
+	const struct bw_header *h = &s->facts.header;
+
+	if (!s->facts.expander)
+		return;
+	for (size_t i = 0; i < h->named_count; i++) {
+		const struct bw_list *list = find_named(s, h->named[i]);
+
+		if (list != NULL)
+			add_list(s, list, (struct bw_slice){ NULL, 0 });
+	}
+}
+
+/* Is the Message-ID one that our own MTA made for a message without one? Then it is no id (semantics 3). */
+static bool is_our_message_id(const struct bw_config *config, struct bw_slice id)
+{
+	struct bw_slice host = bw_slice_from(id, bw_slice_find(id, '@') + 1);
+
+	for (size_t i = 0; i < config->internal.own_message_id_count; i++) {
+		if (bw_slice_equal_nocase(host, bw_slice_of(config->internal.own_message_ids[i])))
+			return true;
+	}
+	return false;
+}
+
+static void finish_header(struct bw_session *s)
+{
+	struct bw_facts *f = &s->facts;
+
+	bw_header_done(s->parser, f->sender.null_sender, &f->header);
+	bw_header_free(&s->parser);
+	f->message_id_is_ours = is_our_message_id(bw_world_config(s->world), f->header.message_id);
+	if (f->list_server && f->header.list_headers)
+		f->header.class = BW_CLASS_LIST_OUTPUT;
+	add_named_lists(s);
+}
+
+const struct bw_judgement *bw_session_end(struct bw_session *s, const char *queue_id, int64_t now_ms)
+{
+	s->judgement = (struct bw_judgement){ .sentence = "", .would_sentence = "", .reply_code = "", .reply_status = "",
+		                                  .reply_text = "", .quarantine = "", .mark = "", .trace = "" };
+	if (s->parser == NULL)
+		return &s->judgement; /* ordinary, or nothing to judge */
+	finish_header(s);
+	s->facts.now_ms = now_ms;
+	s->facts.queue_id = bw_arena_slice(s->arena, bw_slice_of(queue_id));
+	if (s->facts.list_count > 0 || s->facts.lists_cut)
+		bw_engine_judge(s->engine, s->world, &s->facts, s->arena, &s->judgement);
+	else
+		bw_engine_note_ordinary(s->engine);
+	return &s->judgement;
+}
+
+const struct bw_facts *bw_session_facts(const struct bw_session *s)
+{
+	return &s->facts;
+}
