@@ -1,0 +1,75 @@
+"""Each action through real SMTP: what the sender is told, and what becomes of the mail."""
+
+from support import mails
+
+from .base import LIST, POSTER, Case
+
+
+class Actions(Case):
+    def fourth(self, action, **more):
+        """The answer to the fourth replier where the conversation guard has `action`."""
+        self.started(settings={"huge.conversation.action": action}, **more)
+        self.parent = self.announce()
+        self.storm(self.parent, 1, 3)
+        return self.reply("u4@nhs.example", self.parent)
+
+    def expect_delivered(self, count):
+        self.mta.settle()
+        self.assertEqual((count, count), (self.mta.delivered(LIST), self.sink.count(LIST)))
+        self.assertEqual(count * 40000, self.breakwater.figures()["deliveries"])
+        self.expect_agreement()
+
+    def test_reject(self):
+        answer = self.fourth("reject")
+        self.assertEqual(550, answer.code, answer)
+        self.assertTrue(answer.text.startswith("5.7.28 "), answer)
+        self.assertIn("40,000", answer.text)
+        self.expect_delivered(4)
+
+    def test_throttle(self):
+        answer = self.fourth("throttle")
+        self.assertIn(answer.code, (450, 451), answer)
+        self.assertTrue(answer.text.startswith("4.7.28 "), answer)
+        self.expect_delivered(4)
+
+    def test_throttle_on_submission_is_hold(self):
+        self.fourth("throttle")
+        answer = self.reply("u5@nhs.example", self.parent, port=self.mta.submission_port)
+        self.assertIn(self.accepted(answer), self.mta.held())
+
+    def test_discard(self):
+        answer = self.fourth("discard")
+        self.assertEqual(250, answer.code, answer)
+        self.expect_delivered(4)
+
+    def test_tag(self):
+        self.accepted(self.fourth("tag"))
+        self.expect_delivered(5)
+        self.assertIn(b"\r\nX-Breakwater: ", self.sink.of(LIST)[-1].data)
+        self.assertNotIn(b"X-Breakwater: ", self.sink.of(LIST)[0].data)
+
+    def test_an_automatic_reply_is_discarded(self):
+        self.started()
+        parent = self.announce()
+        fields = mails.reply("u1@nhs.example", LIST, parent, "Out of office", auto_submitted="auto-replied")
+        self.assertEqual(250, self.send("u1@nhs.example", LIST, fields).code)
+        self.expect_delivered(1)
+
+    def test_shadow_lets_everything_pass_and_says_what_it_would_do(self):
+        self.started(mode="shadow")
+        parent = self.announce()
+        for answer in self.storm(parent, 1, 6):
+            self.accepted(answer)
+        self.expect_delivered(7)
+        self.assertIn("shadow", self.breakwater.ctl("status"))
+        self.assertIn("would=hold", self.breakwater.log_text())
+
+
+class Identity(Case):
+    def test_who_has_not_logged_in_is_no_poster(self):
+        self.started(sections={"internal": {"vouched": []}})
+        answer = self.send(POSTER, LIST, mails.post(POSTER, LIST), login=False)
+        self.assertIn(self.accepted(answer), self.mta.held())
+        self.accepted(self.send(POSTER, LIST, mails.post(POSTER, LIST)))
+        self.mta.settle()
+        self.assertEqual(1, self.sink.count(LIST))

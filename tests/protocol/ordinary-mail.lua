@@ -1,0 +1,12 @@
+-- Ordinary mail: one recipient that is no list is accepted at DATA; no header is ever asked for.
+local conn = mt.connect(socket, 20, 0.1)
+assert(conn, "connect")
+assert(mt.conninfo(conn, "client.nhs.example", "192.0.2.10") == nil)
+assert(mt.test_option(conn, SMFIP_NOHELO), "HELO is of no interest")
+assert(mt.test_option(conn, SMFIP_NR_RCPT), "no reply to RCPT")
+assert(mt.mailfrom(conn, "<alice@nhs.example>") == nil)
+assert(mt.rcptto(conn, "<bob@nhs.example>") == nil)
+assert(mt.data(conn) == nil)
+assert(mt.getreply(conn) == SMFIR_ACCEPT, "accepted at DATA")
+mt.disconnect(conn)
+mt.echo("played to the end")
