@@ -109,7 +109,8 @@ void bw_breaker_advance(const struct bw_breaker_limits *limits, const struct bw_
 void bw_breaker_step(const struct bw_breaker_limits *limits, const struct bw_breaker *record,
                      const struct bw_breaker_input *in, struct bw_transition *out);
 
-/* An operator's override: forced-open, disabled or none (undo). `owner` and `reason` are kept, cut to their size. */
+/* An operator's override: forced-open, disabled or none (undo; so is an `until_ms` that is not after `now_ms`). The record's owner and
+ * reason, which the caller writes into `record` before or into out->next after, are kept; an undo clears them. */
 void bw_breaker_override(const struct bw_breaker *record, enum bw_override value, int64_t now_ms, int64_t until_ms,
                          struct bw_transition *out);
 

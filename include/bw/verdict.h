@@ -9,6 +9,8 @@
 
 #include "bw/breaker.h"
 
+#define BW_VERDICT_LISTS_MAX 128 /* lists of one message that are judged one by one; the gate holds a message with more */
+
 /* The figures behind one decision. */
 struct bw_explain {
 	enum bw_guard guard;

@@ -1,0 +1,45 @@
+/* The automaton guard: automatic messages to a list of medium and above, or to an open conversation. They count nowhere
+ * else. Delivery status notifications are never judged here: losing one hides that mail was lost. */
+#include "guards.h"
+
+bool bw_policy_is_counted(enum bw_class class)
+{
+	switch (class) {
+	case BW_CLASS_HUMAN:
+	case BW_CLASS_BULK:
+	case BW_CLASS_LIST_OUTPUT:
+		return true;
+	case BW_CLASS_AUTO_REPLY:
+	case BW_CLASS_MDN:
+	case BW_CLASS_DSN:
+	case BW_CLASS_RECALL:
+	case BW_CLASS_CALENDAR_REPLY:
+	case BW_CLASS_COUNT:
+		break;
+	}
+	return false;
+}
+
+static void judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_finding *out)
+{
+	if (c->limits->automaton.mode == BW_MODE_OFF || bw_policy_is_counted(c->class) || c->class == BW_CLASS_DSN)
+		return;
+	if (c->tier == BW_TIER_SMALL && !conversation_open)
+		return;
+	out->action = c->evidence == BW_EVIDENCE_PROTOCOL ? c->limits->automaton.action : c->limits->automaton.weak_action;
+	out->mode = c->limits->automaton.mode;
+	out->why = bw_policy_explain(c, BW_GUARD_AUTOMATON, BW_RULE_AUTOMATON);
+}
+
+void bw_policy_judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_opinion *out)
+{
+	struct bw_finding findings[3] = { 0 }; /* conversation, list, automaton */
+	const struct bw_finding no_gate = { 0 };
+
+	*out = (struct bw_opinion){ 0 };
+	/* Nothing is counted and no breaker steps; an operator's word holds for automata too. */
+	bw_policy_judge_conversation(c, false, &findings[0], &out->conversation);
+	bw_policy_judge_list(c, false, &no_gate, &findings[1], &out->list);
+	judge_automaton(c, conversation_open, &findings[2]);
+	bw_policy_conclude(c, findings, 3, out);
+}
