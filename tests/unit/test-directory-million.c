@@ -20,7 +20,12 @@
 #define SANITIZED 1
 #endif
 
-enum { LISTS = 1000000, SNAPSHOT_MIB = 100, SWAP_MIB = 200, THREADS = 4 };
+#if defined(SANITIZED)
+enum { LISTS = 100000 };
+#else
+enum { LISTS = 1000000 };
+#endif
+enum { SNAPSHOT_MIB = 100, SWAP_MIB = 200, THREADS = 4 };
 
 static double resident_mib(void)
 {
