@@ -72,10 +72,12 @@ agreed()
 	case $answer in [yY]*) return 0 ;; *) return 1 ;; esac
 }
 
+# What dpkg tells of each package is of no interest; what goes wrong comes on stderr.
 apt_install()
 {
+	echo "packages.sh: installing" >&2
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
-		install -y --no-install-recommends "$@" >&2
+		install -y --no-install-recommends "$@" >/dev/null
 }
 
 install_build()

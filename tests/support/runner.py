@@ -31,6 +31,11 @@ SUITES = (
     ("asan", "asan", ("ctest:.", "python:protocol:dialogue misbehave malformed storm counting crash lua")),
     ("tsan", "tsan", ("ctest:^(unit|contract)/", "python:protocol:dialogue storm crash")),
 )
+# Chosen by name alone: the first is part of "unit" already, the second runs for as long as FUZZ_SECONDS says.
+EXTRA = (
+    ("lint", "release", ("ctest:^lint/",)),
+    ("fuzz", "fuzz", ("ctest:^fuzz/",)),
+)
 
 REPORTS = {
     "asan": {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"},
@@ -136,13 +141,14 @@ def run_suite(preset, suite):
 
 
 def main(chosen):
-    known = [name for name, _, _ in SUITES]
-    if unknown := [c for c in chosen if c not in known + ["all"]]:
-        say(f"tests/run: unknown suite '{unknown[0]}'; known: all {' '.join(known)}")
+    usual = [name for name, _, _ in SUITES]
+    known = ["all", *usual, *(name for name, _, _ in EXTRA)]
+    if unknown := [c for c in chosen if c not in known]:
+        say(f"tests/run: unknown suite '{unknown[0]}'; known: {' '.join(known)}")
         return 2
-    chosen = known if not chosen or "all" in chosen else chosen
+    chosen = chosen + usual if not chosen or "all" in chosen else chosen
     total, built, start = Sum(), {}, time.monotonic()
-    for name, preset, suites in SUITES:
+    for name, preset, suites in SUITES + EXTRA:
         if name not in chosen:
             continue
         if preset not in built:
