@@ -1,5 +1,19 @@
-# `cmake --install`: programs come from their folders; here samples, scenarios and documents.
-install(DIRECTORY conf/ DESTINATION ${CMAKE_INSTALL_DATADIR}/breakwater/conf PATTERN scenarios EXCLUDE PATTERN "*.in" EXCLUDE)
+# `cmake --install`: programs come from their folders; here samples, scenarios, manual pages and documents.
+install(DIRECTORY conf/ DESTINATION ${CMAKE_INSTALL_DATADIR}/breakwater/conf PATTERN scenarios EXCLUDE)
 install(DIRECTORY conf/scenarios/ DESTINATION ${CMAKE_INSTALL_DATADIR}/breakwater/scenarios)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN man EXCLUDE)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+find_program(SCDOC scdoc)
+if(SCDOC)
+  file(GLOB sources CONFIGURE_DEPENDS docs/man/*.scd)
+  foreach(source ${sources})
+    get_filename_component(page ${source} NAME)
+    string(REGEX REPLACE "\\.scd$" "" page ${page})
+    string(REGEX REPLACE ".*\\." "" section ${page})
+    add_custom_command(OUTPUT ${page} COMMAND ${SCDOC} < ${source} > ${page} DEPENDS ${source})
+    list(APPEND pages ${CMAKE_CURRENT_BINARY_DIR}/${page})
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+  endforeach()
+  add_custom_target(manual ALL DEPENDS ${pages})
+endif()
