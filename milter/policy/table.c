@@ -128,5 +128,5 @@ const char *bw_setting_nearest(struct bw_slice name)
 			best_distance = d;
 		}
 	}
-	return best_distance <= name.n / 2 ? best : NULL;
+	return best_distance <= name.n / 3 ? best : NULL;
 }
