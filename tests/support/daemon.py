@@ -87,7 +87,8 @@ class Daemon:
                   "host": "mx1", "log": "stderr", "user": user or "", "group": "", "socket_group": socket_group or ""}
         return {"mode": mode, "daemon": daemon,
                 "store": {"backend": "embedded", "path": str(self.directory / "store.db")},
-                "internal": dict(INTERNAL), "settings": dict(settings), "lists": list(lists)}
+                "internal": dict(INTERNAL), "settings": [f"{name} = {value}" for name, value in settings.items()],
+                "lists": list(lists)}
 
     def write(self):
         """Writes .config to the file; the daemon re-reads it with reload()."""
