@@ -112,7 +112,7 @@ struct bw_simulate_result {
 
 /* Plays a scenario. Zero even when expectations were missed: look at miss_count. BW_ERR_STORE, BW_ERR_MEMORY, and whatever
  * refuses the world it describes. `options->store` is closed in any case. */
-enum bw_err bw_simulate_play(const struct bw_scenario *scenario, struct bw_simulate_options *options,
+enum bw_err bw_simulate_play(const struct bw_scenario *scenario, const struct bw_simulate_options *options,
                              struct bw_simulate_result **out, struct bw_why *why);
 void bw_simulate_result_free(struct bw_simulate_result **result);
 

@@ -1,0 +1,38 @@
+/* stage.h: what a scenario is played on: stores, world, engine.
+ *
+ * Layer:     simulate.
+ * Time:      virtual, since 1970, from the caller.
+ * Ownership: bw_stage_open() / bw_stage_close(); texts of the configuration are the scenario's and the stage's.
+ */
+#ifndef BW_SIMULATE_STAGE_H
+#define BW_SIMULATE_STAGE_H
+
+#include "bw/session.h"
+#include "internal.h"
+
+/* Where list output comes from unless client= says otherwise: the dummy address of RFC 7600, which no host has. */
+#define BW_STAGE_LIST_SERVER "192.0.0.8"
+
+/* A shared store that may fail, guarded by an embedded one, as a daemon with a shared store has them. */
+struct stage {
+	const struct bw_scenario *scenario;
+	struct bw_arena *arena;
+	struct bw_store *shared; /* the faulty one; owned by `store` */
+	struct bw_store *store;  /* guarded: what the engine counts on */
+	struct bw_engine *engine;
+	struct bw_session *session;
+	char **domains;
+	size_t domain_count;
+	struct bw_list_entry *lists;
+	int64_t expiry_ms;       /* the next setting to expire, 0: none */
+};
+
+enum bw_err bw_stage_open(struct stage *stage, const struct bw_scenario *scenario, const struct bw_simulate_options *options,
+                          struct bw_why *why);
+void bw_stage_close(struct stage *stage);
+/* Reads settings and lists anew, as the daemon does when they changed. The old world stays when the store does not answer. */
+enum bw_err bw_stage_reload(struct stage *stage, int64_t now_ms, struct bw_why *why);
+/* The same when a setting has expired by now. */
+enum bw_err bw_stage_expire(struct stage *stage, int64_t now_ms, struct bw_why *why);
+
+#endif
