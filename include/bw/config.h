@@ -56,6 +56,8 @@ struct bw_config {
 /* Built-in defaults (what an empty file gives). */
 enum bw_err bw_config_default(struct bw_config **out, struct bw_why *why);
 enum bw_err bw_config_load(const char *path, struct bw_config **out, struct bw_why *why);
+/* The same from memory; `name` stands for the file in sentences, and @include is an error. */
+enum bw_err bw_config_parse(struct bw_slice text, const char *name, struct bw_config **out, struct bw_why *why);
 void bw_config_free(struct bw_config **config);
 
 /* One documented key outside the thresholds, for the sample file, the manual and completion. */
@@ -68,6 +70,14 @@ struct bw_config_key {
 };
 size_t bw_config_key_count(void);
 const struct bw_config_key *bw_config_key_at(size_t i);
+/* Appends the value of key `i` in `c` as a file would hold it; false where it is no single value (lists, settings). */
+bool bw_config_key_print(const struct bw_config *c, size_t i, struct bw_buf *out);
+
+/* conf/breakwater.conf: every key and threshold, commented, with its default. */
+void bw_config_print_sample(struct bw_buf *out);
+/* The tables of breakwater.conf(5) in scdoc's language. */
+void bw_config_print_keys(struct bw_buf *out);
+void bw_config_print_thresholds(struct bw_buf *out);
 
 /* The realm-completed, lower-case "auth:user@realm" of a SASL name; also for posters without a prefix. */
 void bw_config_identity(const struct bw_config *c, struct bw_slice poster, struct bw_buf *out);

@@ -1,0 +1,158 @@
+/* Every key outside the thresholds: a row, a range, a sentence. The sample file, the manual, the checks and the defaults
+ * all come from here. */
+#include <stddef.h>
+
+#include "bw/clock.h"
+#include "internal.h"
+
+#define AT(member)   offsetof(struct bw_config, member)
+#define LIST(member) offsetof(struct bw_list_entry, member)
+
+enum { UNIT_ms = 1, UNIT_s = 1000, UNIT_m = 60 * UNIT_s, UNIT_h = 60 * UNIT_m, UNIT_d = 24 * UNIT_h };
+
+#define TEXT(name, member, standard, range, check, help)                                                                  \
+	{ { name, "text", "\"" standard "\"", range, help }, BW_FORM_TEXT, AT(member), 0, 0, 0, check }
+#define TEXTS(name, member, counter, standard, range, check, help)                                                        \
+	{ { name, "list of texts", standard, range, help }, BW_FORM_TEXTS, AT(member), AT(counter), 0, 0, check }
+#define NETWORKS(name, member, standard, help)                                                                            \
+	{ { name, "list of texts", standard, "addresses and ranges such as \"192.0.2.0/24\" or \"2001:db8::/32\"", help },      \
+	  BW_FORM_NETWORKS, AT(internal.member), 0, 0, 0, NULL }
+#define DURATION(name, member, standard, low, low_unit, high, high_unit, help)                                            \
+	{ { name, "duration", "\"" standard "\"", #low #low_unit " to " #high #high_unit, help }, BW_FORM_DURATION, AT(member), 0, \
+	  INT64_C(low) * UNIT_##low_unit, INT64_C(high) * UNIT_##high_unit, NULL }
+#define COUNT(name, place, standard, low, high, help)                                                                     \
+	{ { name, "count", standard, #low " to " #high, help }, BW_FORM_COUNT, place, 0, INT64_C(low), INT64_C(high), NULL }
+
+static const struct bw_config_row rows[] = {
+	{ { "mode", "text", "\"shadow\"", "shadow, enforce",
+	    "Of the whole installation. In shadow every guard decides, counts and logs as it would in enforce, and lets the "
+	    "message pass: begin so, and look at what would have been stopped." },
+	  BW_FORM_MODE, 0, 0, 0, 0, NULL },
+
+	TEXT("daemon.socket", daemon.socket, "unix:/var/spool/postfix/breakwater/milter.sock",
+	     "unix:/PATH, inet:PORT@HOST or inet6:PORT@HOST", bw_config_convert_socket,
+	     "Where the MTA reaches breakwaterd. Postfix on Debian runs in a chroot and sees only what lies below "
+	     "/var/spool/postfix; for Sendmail take unix:/run/breakwater/milter.sock. A Unix socket is the faster one."),
+	{ { "daemon.socket_mode", "text", "\"0660\"", "\"0600\" to \"0777\", octal", "Permissions of a Unix socket." },
+	  BW_FORM_OCTAL, AT(daemon.socket_mode), 0, 0600, 0777, NULL },
+	TEXT("daemon.socket_group", daemon.socket_group, "", "a group, or \"\" for that of the folder or process",
+	     bw_config_convert_user,
+	     "Group that owns a Unix socket: one that the MTA belongs to (\"postfix\", \"smmsp\")."),
+	TEXT("daemon.user", daemon.user, "breakwater", "a user, or \"\" to stay who started it", bw_config_convert_user,
+	     "User that breakwaterd becomes when it was started as root, after the socket is open."),
+	TEXT("daemon.group", daemon.group, "breakwater", "a group, or \"\" for the user's own", bw_config_convert_user,
+	     "Group that goes with it."),
+	TEXT("daemon.pid_file", daemon.pid_file, "/run/breakwater/breakwaterd.pid", "an absolute path, or \"\" for none",
+	     bw_config_convert_path_or_none, "File with the process id."),
+	TEXT("daemon.secret_file", daemon.secret_file, "/var/lib/breakwater/secret", "an absolute path", bw_config_convert_path,
+	     "The site secret under which identities and Message-IDs are hashed; made at the first start. Hosts that share a "
+	     "store must have the same one."),
+	TEXT("daemon.bypass_file", daemon.bypass_file, "/run/breakwater/bypass", "an absolute path", bw_config_convert_path,
+	     "While this file names a time in the future, this host lets everything pass (breakwaterctl bypass)."),
+	TEXT("daemon.host", daemon.host, "", "a host name, or \"\" for the system's", bw_config_convert_host_or_none,
+	     "Name of this host in events, in the ledger and in status. Every host that shares a store needs its own."),
+	TEXT("daemon.log", daemon.log, "syslog", "syslog, stderr", bw_config_convert_log,
+	     "Where log lines go when breakwaterd runs in the background; with -f they go to standard error."),
+	{ { "daemon.trace_header", "yes/no", "false", "true, false",
+	    "Adds an X-Breakwater field with the verdict to list mail that passes." },
+	  BW_FORM_FLAG, AT(daemon.trace_header), 0, 0, 0, NULL },
+	DURATION("daemon.drain", daemon.drain_ms, "10s", 0, s, 5, m,
+	         "How long SIGTERM waits for open transactions; new connections are refused meanwhile."),
+
+	TEXT("store.backend", store.backend, "embedded", "embedded", bw_config_convert_backend,
+	     "Where counters, breakers, settings and the ledger live. embedded: one SQLite file, for one host."),
+	TEXT("store.path", store.path, "/var/lib/breakwater/store.db", "an absolute path", bw_config_convert_path,
+	     "The file of the embedded store. It belongs to daemon.user, and so does its folder."),
+	DURATION("store.busy", store.busy_ms, "250ms", 10, ms, 30, s,
+	         "The longest wait for another process that writes to the store. After it a message is judged without counts."),
+	DURATION("store.memory", store.memory_ms, "7d", 1, d, 90, d,
+	         "How long conversations and identities of messages are remembered. A reply to an older post is a new post."),
+	DURATION("store.expire_every", store.expire_every_ms, "1m", 1, s, 1, h,
+	         "How often what is past its time is removed, a bounded piece each time."),
+
+	TEXTS("internal.domains", internal.domains, internal.domain_count, "[ ]", "domain names", bw_config_convert_domain,
+	      "Own domains, the most important first: it completes SASL names and posters that have no domain. Set this."),
+	NETWORKS("internal.networks", networks, "[ \"127.0.0.0/8\", \"::1\" ]", "Hosts whose mail is of class inside."),
+	NETWORKS("internal.vouched", vouched, "[ ]",
+	         "Hosts that authenticate their users themselves (Exchange, webmail): the envelope sender of their mail is an "
+	         "identity. Never put a host here that relays for strangers."),
+	NETWORKS("internal.relays", relays, "[ ]", "Our own MTAs whose mail breakwater has judged already: not judged again."),
+	NETWORKS("internal.expanders", expanders, "[ ]",
+	         "Hosts that expand our lists before us: their mail counts for the lists in To, Cc and List-Id, and all "
+	         "transactions with one message are one post."),
+	NETWORKS("internal.list_servers", list_servers, "[ ]",
+	         "List managers that send expanded mail back through us (Mailman, Sympa). Their output is no post."),
+	TEXTS("internal.submission_daemons", internal.submission_daemons, internal.submission_count,
+	      "[ \"submission\", \"submissions\", \"ORIGINATING\", \"MSA\", \"MSP-v4\", \"MSP-v6\" ]",
+	      "names without blanks", bw_config_convert_word,
+	      "Values of {daemon_name} that make a connection one of class submission: Postfix's milter_macro_daemon_name, "
+	      "Sendmail's Name= of DAEMON_OPTIONS."),
+	TEXTS("internal.own_message_ids", internal.own_message_ids, internal.own_message_id_count, "[ ]", "host names",
+	      bw_config_convert_domain,
+	      "Host parts of Message-IDs that our own MTAs make for mail without one. Such an id is new at each retry and "
+	      "identifies nothing. Name this host too if its MTA adds them."),
+	TEXTS("internal.certificates", internal.certificates, internal.certificate_count, "[ ]", "\"SUBJECT=NAME\"",
+	      bw_config_convert_certificate,
+	      "Verified client certificates that are identities: a subject as the MTA's {cert_subject} shows it, and the name "
+	      "for it (poster cert:NAME)."),
+	{ { "internal.detail", "text", "\"+\"", "one of + - = _ . # ~ | % ^ !, or \"\" for none",
+	    "Recipient delimiter: what stands behind it in a local part is no part of the address (recipient_delimiter)." },
+	  BW_FORM_CHARACTER, AT(internal.detail), 0, 0, 0, NULL },
+
+	COUNT("tiers.huge.from", AT(tiers.from[BW_TIER_HUGE]), "25000", 1, 1000000000, "Members from which on a list is huge."),
+	COUNT("tiers.large.from", AT(tiers.from[BW_TIER_LARGE]), "2500", 1, 1000000000, "Members from which on a list is large."),
+	COUNT("tiers.medium.from", AT(tiers.from[BW_TIER_MEDIUM]), "250", 1, 1000000000,
+	      "Members from which on a list is medium; below it is small."),
+
+	{ { "lists", "list of groups", "( )", "one group a list",
+	    "Lists known from this file. Those that breakwaterctl adds are kept in the store and stand above this file." },
+	  BW_FORM_SPECIAL, 0, 0, 0, 0, NULL },
+	{ { "lists.address", "text", "", "local-part@domain", "Its address. Required." },
+	  BW_FORM_SLICE, LIST(address), 0, 0, 0, bw_config_convert_address },
+	COUNT("lists.size", LIST(size), "", 1, 1000000000, "Its members, those of lists in it included. Required."),
+	{ { "lists.owner", "text", "\"\"", "local-part@domain", "Who answers for it." },
+	  BW_FORM_SLICE, LIST(owner), 0, 0, 0, bw_config_convert_address },
+	{ { "lists.posters", "list of texts", "[ ]", "\"NAME\" or \"auth:NAME\", \"cert:NAME\", \"inside:ADDRESS\"",
+	    "Identities that may post to it without approval. A NAME without a prefix is a SASL user, one without a domain gets "
+	    "the first of internal.domains." },
+	  BW_FORM_SLICES, LIST(posters), LIST(poster_count), 0, 0, bw_config_convert_poster },
+	{ { "lists.list_id", "text", "\"\"", "an id without < and >",
+	    "Its List-Id (RFC 2919), by which an expander's mail is known where To and Cc do not name it." },
+	  BW_FORM_SLICE, LIST(list_id), 0, 0, 0, bw_config_convert_list_id },
+	{ { "lists.unconfirmed", "yes/no", "false", "true, false",
+	    "Holds its next post whoever sends it, until its size is confirmed (breakwaterctl list confirm)." },
+	  BW_FORM_FLAG, LIST(unconfirmed), 0, 0, 0, NULL },
+	{ { "lists.limits", "group", "{ }", "guards and their settings as in tiers", "Thresholds of this list alone." },
+	  BW_FORM_SPECIAL, 0, 0, 0, 0, NULL },
+
+	{ { "settings", "list of texts", "[ ]", "\"NAME = VALUE\"",
+	    "Thresholds by the names that breakwaterctl uses: GUARD.FIELD, TIER.GUARD.FIELD or @ADDRESS.GUARD.FIELD, the last also "
+	    "for lists that only the store knows. They are read last." },
+	  BW_FORM_SPECIAL, 0, 0, 0, 0, NULL },
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+size_t bw_config_key_count(void)
+{
+	return ROWS;
+}
+
+const struct bw_config_key *bw_config_key_at(size_t i)
+{
+	return i < ROWS ? &rows[i].key : NULL;
+}
+
+const struct bw_config_row *bw_config_row_at(size_t i)
+{
+	return i < ROWS ? &rows[i] : NULL;
+}
+
+const struct bw_config_row *bw_config_row_find(struct bw_slice name)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (bw_slice_equal(name, bw_slice_of(rows[i].key.name)))
+			return &rows[i];
+	}
+	return NULL;
+}
