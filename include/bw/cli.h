@@ -37,7 +37,7 @@ int bw_cli_run(const struct bw_cli_env *env, int argc, char **argv);
 /* Runs one command that changes state ("set", "list stop", ...) on `store` at the virtual time `now_ms`, as simulate's
  * `at TIME operator ...` does: argv[0] is the command's first word, nothing is printed, no daemon is waited for. `world`:
  * what is in force before it; the caller loads a new one afterwards. BW_ERR_INPUT for anything else than such a command and
- * for wrong arguments, BW_ERR_NOT_FOUND, BW_ERR_CONFLICT (answered no, or refused by a safety rule), BW_ERR_STORE. */
+ * for wrong arguments, BW_ERR_NOT_FOUND (answered no), BW_ERR_CONFLICT (refused by a safety rule), BW_ERR_STORE. */
 enum bw_err bw_cli_operator(const struct bw_world *world, struct bw_store *store, int argc, char **argv, int64_t now_ms,
                             struct bw_why *why);
 

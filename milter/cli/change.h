@@ -1,0 +1,44 @@
+/* change.h: the changes that several commands make, each with its history, its event and its wait for the daemons.
+ *
+ * Layer:     cli.
+ * Ownership: texts are borrowed during the call.
+ * Fails:     an exit code, with the sentence in c->why.
+ */
+#ifndef BW_CLI_CHANGE_H
+#define BW_CLI_CHANGE_H
+
+#include "output.h"
+#include "work.h"
+
+/* --- settings (set.c) --- */
+
+/* Puts `name` (any form of settings.h) to `value` with the command's --for, --reason and --force. */
+enum bw_cli_exit bw_cli_set(struct cli *c, struct bw_slice name, struct bw_slice value);
+/* The full name of a setting for the command's --list, and with its list's address normalised: "@all@nhs.example.list.budget". */
+enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_buf *out);
+
+/* --- lists (list-change.c) --- */
+
+/* A list as it is to be stored. Borrowed texts. */
+struct list_change {
+	struct bw_list_row row;
+	struct bw_buf posters; /* of row.posters: identities, comma-separated */
+};
+/* What the directory says of `list`, as the operator's row; bw_list_change_done() afterwards. */
+void bw_cli_list_change(const struct bw_list *list, struct list_change *out);
+void bw_cli_list_change_done(struct list_change *change);
+/* Completes `poster` and adds it to the change's; BW_CLI_USAGE. */
+enum bw_cli_exit bw_cli_add_poster(struct cli *c, struct list_change *change, const char *poster);
+/* Stores it, with an event that says `what` ("added with 840,000 members"), and waits. Prints the list with --json. */
+enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, const char *what);
+
+/* --- breakers (override.c) --- */
+
+/* Puts an override on the breaker of `key`, or with BW_OVERRIDE_NONE takes it away and closes an open breaker. `out` (may be
+ * NULL) is what the store holds then. */
+enum bw_cli_exit bw_cli_override(struct cli *c, const struct bw_breaker_key *key, enum bw_override value, int64_t until_ms,
+                                 struct bw_breaker *out);
+/* Now + --for, or + 4 h without it (semantics 6). */
+int64_t bw_cli_override_until(const struct cli *c);
+
+#endif

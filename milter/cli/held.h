@@ -1,0 +1,46 @@
+/* held.h: entries of the ledger, selected for listing and release.
+ *
+ * Layer:     cli.
+ * Ownership: an entry owns its texts; bw_cli_entries_done().
+ * Fails:     an exit code, with the sentence in c->why.
+ */
+#ifndef BW_CLI_HELD_H
+#define BW_CLI_HELD_H
+
+#include "output.h"
+#include "work.h"
+
+enum { ENTRIES_MAX = 20000, ID_LEAST_DIGITS = 4 };
+
+/* What a command line selects: ids (or beginnings of them, or queue ids), --list, --conversation; nothing selects all. */
+struct selection {
+	const char *const *ids;
+	int id_count;
+	struct bw_slice list;
+	const char *conversation; /* beginning of its hex digits, NULL any */
+	bool all_states;          /* not only waiting ones */
+};
+enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out);
+
+/* What a release needs of an entry. */
+struct entry {
+	struct bw_hash id, conversation;
+	char *host, *queue_id, *mta, *list, *sender;
+	enum bw_side side;
+	int64_t deliveries, held_ms;
+	bool done;        /* released by this command */
+	const char *note; /* what happened to it; static text */
+};
+
+struct entries {
+	struct entry *at;
+	size_t count, room;
+	bool cut;
+};
+
+/* Calls `each` for every entry that is selected. */
+enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held), void *ctx);
+enum bw_cli_exit bw_cli_entries(struct cli *c, const struct selection *s, struct entries *out);
+void bw_cli_entries_done(struct entries *e);
+
+#endif

@@ -1,0 +1,307 @@
+/* list ls / show / add / set / rm / confirm: the directory. */
+#include <ctype.h>
+#include <string.h>
+
+#include "bw/parse.h"
+#include "breakers.h"
+#include "change.h"
+
+enum { TEXT_MAX_BYTES = 400 };
+
+/* --- looking --- */
+
+static json_t *list_json(const struct bw_list *list)
+{
+	json_t *o = json_object(), *posters = json_array();
+
+	bw_cli_put(o, "address", list->address);
+	bw_cli_put_int(o, "size", list->size);
+	bw_cli_put_text(o, "tier", bw_tier_name(list->tier));
+	bw_cli_put_text(o, "source", bw_source_name(list->source));
+	bw_cli_put_bool(o, "unconfirmed", list->unconfirmed);
+	bw_cli_put(o, "owner", list->owner);
+	bw_cli_put(o, "list_id", list->list_id);
+	for (size_t i = 0; i < list->poster_count; i++)
+		json_array_append_new(posters, bw_cli_string(list->posters[i]));
+	json_object_set_new(o, "posters", posters);
+	return o;
+}
+
+static void list_row(struct table *t, const struct bw_list *list)
+{
+	bw_cli_cell(t, list->address);
+	bw_cli_cell_count(t, list->size);
+	bw_cli_cell(t, bw_slice_of(bw_tier_name(list->tier)));
+	bw_cli_cell(t, bw_slice_of(bw_source_name(list->source)));
+	bw_cli_cell_count(t, (int64_t)list->poster_count);
+	if (list->unconfirmed)
+		bw_cli_cell_styled(t, STYLE_WARN, "unconfirmed");
+	else
+		bw_cli_cell(t, BW_S(""));
+}
+
+static enum bw_cli_exit run_ls(struct cli *c)
+{
+	static const struct column columns[] = {
+		{ .head = "LIST" }, { .head = "MEMBERS", .right = true }, { .head = "TIER" }, { .head = "SOURCE" },
+		{ .head = "POSTERS", .right = true }, { .head = "" },
+	};
+	const struct bw_directory *directory = bw_world_directory(c->world);
+	struct bw_slice part = c->word_count > 0 ? bw_slice_of(c->words[0]) : BW_S("");
+	struct table *t = c->args.json ? NULL : bw_cli_table_start(c, columns, sizeof(columns) / sizeof(columns[0]));
+	int64_t shown = 0;
+
+	for (size_t i = 0; i < bw_directory_count(directory); i++) {
+		const struct bw_list *list = bw_directory_at(directory, i);
+
+		if (c->args.limit > 0 && shown == c->args.limit)
+			break;
+		if (!bw_slice_contains_nocase(list->address, part))
+			continue;
+		shown++;
+		if (c->args.json)
+			bw_cli_json(c, list_json(list));
+		else
+			list_row(t, list);
+	}
+	bw_cli_table_end(&t, part.n > 0 ? "no list has that in its address" : "no lists; `list add ADDRESS --size N` adds one");
+	return BW_CLI_DONE;
+}
+
+static void show_text(struct cli *c, const struct bw_list *list)
+{
+	struct bw_buf size;
+
+	bw_buf_init(&size, 40);
+	bw_print_count(&size, list->size);
+	bw_cli_say(c, STYLE_HEAD, "%.*s", (int)list->address.n, list->address.p);
+	bw_cli_say(c, STYLE_PLAIN, "members:  %s (%s)", bw_buf_text(&size), bw_tier_name(list->tier));
+	if (list->unconfirmed)
+		bw_cli_say(c, STYLE_WARN, "its size awaits confirmation: the next post is held, whoever sends it (`list confirm`)");
+	bw_cli_say(c, STYLE_PLAIN, "source:   %s", bw_source_name(list->source));
+	if (list->owner.n > 0)
+		bw_cli_say(c, STYLE_PLAIN, "owner:    %.*s", (int)list->owner.n, list->owner.p);
+	if (list->list_id.n > 0)
+		bw_cli_say(c, STYLE_PLAIN, "list-id:  %.*s", (int)list->list_id.n, list->list_id.p);
+	for (size_t i = 0; i < list->poster_count; i++)
+		bw_cli_say(c, STYLE_PLAIN, "%s %.*s", i == 0 ? "posters: " : "         ", (int)list->posters[i].n, list->posters[i].p);
+	bw_buf_done(&size);
+}
+
+static enum bw_cli_exit run_show(struct cli *c)
+{
+	const struct bw_list *list;
+	struct breakers breakers = { 0 };
+	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
+
+	if (code == BW_CLI_DONE)
+		code = bw_cli_breakers(c, list->address, false, &breakers);
+	if (code == BW_CLI_DONE && c->args.json) {
+		json_t *o = list_json(list);
+
+		json_object_set_new(o, "breakers", bw_cli_breakers_json(&breakers));
+		bw_cli_json(c, o);
+	} else if (code == BW_CLI_DONE) {
+		show_text(c, list);
+		bw_cli_breakers_text(c, &breakers, "mail flows: no breaker of this list is open");
+	}
+	bw_cli_breakers_done(&breakers);
+	return code;
+}
+
+/* --- changing --- */
+
+struct texts {
+	struct bw_address owner;
+	char list_id[256];
+};
+
+/* --owner, --list-id and --poster, as far as they are given. */
+static enum bw_cli_exit apply_options(struct cli *c, struct list_change *change, struct texts *texts)
+{
+	enum bw_cli_exit code = BW_CLI_DONE;
+	struct bw_slice id = bw_slice_trim(bw_slice_of(c->args.list_id));
+
+	if (c->args.owner != NULL && c->args.owner[0] != '\0')
+		code = bw_cli_address(c, c->args.owner, &texts->owner);
+	if (c->args.owner != NULL)
+		change->row.owner = bw_slice_of(texts->owner.text);
+	if (id.n >= sizeof(texts->list_id))
+		return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: longer than %zu bytes", sizeof(texts->list_id) - 1);
+	/* RFC 2919 section 3: the id stands between < and >, in any case. */
+	if (id.n > 2 && id.p[0] == '<' && id.p[id.n - 1] == '>')
+		id = bw_slice_from(bw_slice_head(id, id.n - 1), 1);
+	if (c->args.list_id != NULL) {
+		bw_slice_copy(id, texts->list_id, sizeof(texts->list_id));
+		for (char *p = texts->list_id; *p != '\0'; p++)
+			*p = (char)tolower((unsigned char)*p);
+		change->row.list_id = bw_slice_of(texts->list_id);
+	}
+	for (size_t i = 0; code == BW_CLI_DONE && i < c->args.text_count; i++)
+		code = bw_cli_add_poster(c, change, c->args.texts[i]);
+	return code;
+}
+
+static void say_members(struct bw_buf *out, const struct cli *c, int64_t size)
+{
+	bw_print_count(out, size);
+	bw_buf_printf(out, " member%s (%s)", size == 1 ? "" : "s", bw_tier_name(bw_tier_of(&bw_cli_config(c)->tiers, size)));
+}
+
+static enum bw_cli_exit add(struct cli *c, struct bw_slice address)
+{
+	struct bw_list list = { .address = address, .size = c->args.size, .unconfirmed = c->args.unconfirmed };
+	struct list_change change;
+	struct texts texts = { 0 };
+	struct bw_buf what;
+
+	bw_cli_list_change(&list, &change);
+	bw_buf_init(&what, TEXT_MAX_BYTES);
+	bw_buf_add_text(&what, "added with ");
+	say_members(&what, c, list.size);
+	if (list.unconfirmed)
+		bw_buf_add_text(&what, ", its next post is held until `list confirm`");
+	enum bw_cli_exit code = apply_options(c, &change, &texts);
+
+	if (code == BW_CLI_DONE)
+		code = bw_cli_put_list(c, &change, bw_buf_text(&what));
+	bw_buf_done(&what);
+	bw_cli_list_change_done(&change);
+	return code;
+}
+
+static enum bw_cli_exit run_add(struct cli *c)
+{
+	struct bw_address address;
+	enum bw_cli_exit code = bw_cli_address(c, c->words[0], &address);
+
+	if (code != BW_CLI_DONE)
+		return code;
+	if (c->args.size == 0)
+		return bw_cli_fail(c, BW_CLI_USAGE, "list add: --size N is missing: how many members %s has", address.text);
+	if (bw_directory_find(bw_world_directory(c->world), bw_slice_of(address.text)) != NULL)
+		return bw_cli_fail(c, BW_CLI_NO, "%s is a list already; `list set` changes it", address.text);
+	return add(c, bw_slice_of(address.text));
+}
+
+static enum bw_cli_exit change_list(struct cli *c, const struct bw_list *list, const char *verb)
+{
+	struct list_change change;
+	struct texts texts = { 0 };
+	struct bw_buf what;
+
+	bw_cli_list_change(list, &change);
+	if (c->args.size > 0)
+		change.row.size = c->args.size;
+	if (c->args.unconfirmed)
+		change.row.unconfirmed = true;
+	else if (strcmp(verb, "confirmed") == 0)
+		change.row.unconfirmed = false;
+	bw_buf_init(&what, TEXT_MAX_BYTES);
+	bw_buf_printf(&what, "%s: ", verb);
+	say_members(&what, c, change.row.size);
+	if (change.row.size != list->size) {
+		bw_buf_add_text(&what, ", was ");
+		bw_print_count(&what, list->size);
+	}
+	enum bw_cli_exit code = apply_options(c, &change, &texts);
+
+	if (code == BW_CLI_DONE)
+		code = bw_cli_put_list(c, &change, bw_buf_text(&what));
+	bw_buf_done(&what);
+	bw_cli_list_change_done(&change);
+	return code;
+}
+
+static enum bw_cli_exit run_set(struct cli *c)
+{
+	const uint32_t some = OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED);
+	const struct bw_list *list;
+	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
+
+	if (code != BW_CLI_DONE)
+		return code;
+	if ((c->args.given & some) == 0)
+		return bw_cli_fail(c, BW_CLI_USAGE, "list set: nothing to change; give --size, --owner, --list-id or --unconfirmed");
+	return change_list(c, list, "changed");
+}
+
+static enum bw_cli_exit run_confirm(struct cli *c)
+{
+	const struct bw_list *list;
+	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
+
+	if (code != BW_CLI_DONE)
+		return code;
+	if (!list->unconfirmed && (c->args.size == 0 || c->args.size == list->size)) {
+		bw_cli_say(c, STYLE_PLAIN, "%.*s: its size is confirmed already", (int)list->address.n, list->address.p);
+		if (c->args.json)
+			bw_cli_json(c, list_json(list));
+		return BW_CLI_DONE;
+	}
+	return change_list(c, list, "confirmed");
+}
+
+/* --- removing --- */
+
+static const struct bw_list_entry *in_configuration(const struct cli *c, struct bw_slice address)
+{
+	const struct bw_config *config = bw_cli_config(c);
+
+	for (size_t i = 0; i < config->list_count; i++) {
+		if (bw_slice_equal(config->lists[i].address, address))
+			return &config->lists[i];
+	}
+	return NULL;
+}
+
+/* Without its entry an open breaker guards nothing: the storm would go on as ordinary mail. */
+static enum bw_cli_exit check_removal(struct cli *c, const struct bw_list *list)
+{
+	struct breakers breakers = { 0 };
+	enum bw_cli_exit code = c->args.force ? BW_CLI_DONE : bw_cli_breakers(c, list->address, false, &breakers);
+	size_t open = bw_cli_breakers_open(&breakers);
+
+	bw_cli_breakers_done(&breakers);
+	if (code != BW_CLI_DONE || open == 0)
+		return code;
+	return bw_cli_fail(c, BW_CLI_REFUSED, "%.*s: a breaker of this list is open, and without the list it would stop nothing; --force removes "
+	                                      "the list all the same", (int)list->address.n, list->address.p);
+}
+
+static enum bw_cli_exit run_rm(struct cli *c)
+{
+	const struct bw_list *list;
+	struct list_change change;
+	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
+
+	if (code != BW_CLI_DONE)
+		return code;
+	if (list->source == BW_SOURCE_CONFIG)
+		return bw_cli_fail(c, BW_CLI_NO, "%.*s is named in the configuration file; remove it there and reload breakwaterd",
+		                   (int)list->address.n, list->address.p);
+	code = check_removal(c, list);
+	if (code != BW_CLI_DONE)
+		return code;
+	bw_cli_list_change(list, &change);
+	change.row.removed = true;
+	code = bw_cli_put_list(c, &change, in_configuration(c, list->address) != NULL ? "removed here; the configuration file still names it" : "removed");
+	bw_cli_list_change_done(&change);
+	return code;
+}
+
+const struct command bw_cli_family_list[] = {
+	{ "list ls", "[PART]", 0, 1, OPT(LIMIT), NEED_STORE, false, run_ls, "lists of the directory, those with PART in their address" },
+	{ "list show", "ADDRESS", 1, 1, 0, NEED_STORE, false, run_show, "one list: its size, its posters, its breakers" },
+	{ "list add", "ADDRESS", 1, 1, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(POSTER) | OPT(UNCONFIRMED), NEED_STORE, true, run_add,
+	  "add a list; --size is needed" },
+	{ "list set", "ADDRESS", 1, 1, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED), NEED_STORE, true, run_set,
+	  "change a list's size, owner or List-Id" },
+	{ "list rm", "ADDRESS", 1, 1, OPT(FORCE), NEED_STORE, true, run_rm,
+	  "remove a list that was added here\n"
+	  "Refused with exit code 3 while one of its breakers is open; --force lifts that." },
+	{ "list confirm", "ADDRESS", 1, 1, OPT(SIZE), NEED_STORE, true, run_confirm,
+	  "confirm the size of a list that an import found surprising\n"
+	  "Until then its next post is held, whoever sends it. --size confirms another number." },
+	{ .name = NULL },
+};

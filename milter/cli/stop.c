@@ -1,0 +1,125 @@
+/* list stop, list resume: the words for the worst morning. */
+#include "bw/clock.h"
+#include "breakers.h"
+#include "change.h"
+
+static enum bw_cli_exit override_both_sides(struct cli *c, const struct bw_list *list, enum bw_override value, int64_t until_ms)
+{
+	struct bw_breaker_key key = { .scope = BW_SCOPE_LIST, .list = list->address };
+	enum bw_cli_exit code = BW_CLI_DONE;
+
+	for (enum bw_side side = 0; code == BW_CLI_DONE && side < BW_SIDE_COUNT; side++) {
+		key.side = side;
+		code = bw_cli_override(c, &key, value, until_ms, NULL);
+	}
+	return code;
+}
+
+struct flow {
+	const struct bw_list *list;
+	const char *state; /* "STOPPED", "FLOWING" */
+	int64_t until_ms;  /* 0: for good */
+	size_t still_open; /* conversations that stay stopped */
+};
+
+static void print_flow(struct cli *c, const struct flow *f)
+{
+	json_t *o;
+	struct bw_buf until;
+
+	if (c->args.json) {
+		o = json_object();
+		bw_cli_put(o, "list", f->list->address);
+		bw_cli_put_text(o, "state", f->state);
+		bw_cli_put_time(o, "until", f->until_ms);
+		bw_cli_put_int(o, "conversations_open", (int64_t)f->still_open);
+		bw_cli_json(c, o);
+		return;
+	}
+	bw_buf_init(&until, 60);
+	if (f->until_ms > 0) {
+		bw_buf_add_text(&until, " until ");
+		bw_cli_until(&until, c->now_ms, f->until_ms);
+	}
+	bw_cli_say(c, STYLE_HEAD, "mail to %.*s is now %s%s", (int)f->list->address.n, f->list->address.p, f->state, bw_buf_text(&until));
+	if (f->still_open > 0)
+		bw_cli_say(c, STYLE_WARN, "replies to %zu of its conversations are still stopped; `breaker ls` shows them, `list resume --conversations` lets them flow", f->still_open);
+	bw_buf_done(&until);
+}
+
+static enum bw_cli_exit note(struct cli *c, const struct flow *f)
+{
+	struct bw_buf until;
+	struct bw_slice reason = bw_slice_of(c->args.reason);
+
+	bw_buf_init(&until, 60);
+	if (f->until_ms > 0) {
+		bw_buf_add_text(&until, " until ");
+		bw_clock_format(&until, f->until_ms);
+	}
+	enum bw_cli_exit code = bw_cli_event(c, BW_EVENT_OPERATOR, f->list->address, BW_S("list"), "mail to %.*s is now %s%s%s%.*s",
+	                                     (int)f->list->address.n, f->list->address.p, f->state, bw_buf_text(&until), reason.n > 0 ? ": " : "",
+	                                     (int)reason.n, reason.n > 0 ? reason.p : "");
+
+	bw_buf_done(&until);
+	return code;
+}
+
+static enum bw_cli_exit run_stop(struct cli *c)
+{
+	struct flow f = { .state = "STOPPED", .until_ms = bw_cli_override_until(c) };
+	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &f.list);
+
+	if (code == BW_CLI_DONE)
+		code = override_both_sides(c, f.list, BW_OVERRIDE_FORCED_OPEN, f.until_ms);
+	if (code != BW_CLI_DONE)
+		return code;
+	print_flow(c, &f);
+	return note(c, &f);
+}
+
+/* With --conversations what applies to the list applies to its conversations; `still_open` is how many stay stopped. */
+static enum bw_cli_exit settle_conversations(struct cli *c, struct flow *f, enum bw_override value)
+{
+	struct breakers breakers = { 0 };
+	enum bw_cli_exit code = bw_cli_breakers(c, f->list->address, false, &breakers);
+
+	for (size_t i = 0; code == BW_CLI_DONE && i < breakers.count; i++) {
+		if (breakers.at[i].key.scope != BW_SCOPE_CONVERSATION)
+			continue;
+		if (c->args.conversations)
+			code = bw_cli_override(c, &breakers.at[i].key, value, f->until_ms, NULL);
+		else
+			f->still_open += bw_cli_breaker_stops(&breakers.at[i]);
+	}
+	bw_cli_breakers_done(&breakers);
+	return code;
+}
+
+static enum bw_cli_exit run_resume(struct cli *c)
+{
+	bool for_a_while = c->args.for_ms > 0;
+	enum bw_override value = for_a_while ? BW_OVERRIDE_DISABLED : BW_OVERRIDE_NONE;
+	struct flow f = { .state = "FLOWING", .until_ms = for_a_while ? bw_cli_override_until(c) : 0 };
+	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &f.list);
+
+	if (code == BW_CLI_DONE)
+		code = override_both_sides(c, f.list, value, f.until_ms);
+	if (code == BW_CLI_DONE)
+		code = settle_conversations(c, &f, value);
+	if (code != BW_CLI_DONE)
+		return code;
+	print_flow(c, &f);
+	return note(c, &f);
+}
+
+const struct command bw_cli_family_stop[] = {
+	{ "list stop", "ADDRESS", 1, 1, OPT_REASONS, NEED_STORE, true, run_stop,
+	  "stop all mail to a list, its posters' too, for 4 hours or --for\n"
+	  "Acts on the next message, in mode shadow as well. `list resume` undoes it." },
+	{ "list resume", "ADDRESS", 1, 1, OPT_REASONS | OPT(CONVERSATIONS), NEED_STORE, true, run_resume,
+	  "let mail to a list flow again: undo `list stop` and close the list's open breaker\n"
+	  "With --for the list's breaker does not trip again for that long; without it, it watches as usual and trips when the storm goes "
+	  "on. Stopped conversations stay stopped without --conversations." },
+	{ .name = NULL },
+};
