@@ -84,6 +84,8 @@ struct bw_header_parser; /* collects fields until the end of the header; opaque 
  * called while fields arrive, so that ten thousand To addresses cost no memory. NULL when memory is out. */
 struct bw_header_parser *bw_header_new(struct bw_arena *arena, bool (*want_address)(void *ctx, struct bw_slice address), void *ctx);
 void bw_header_free(struct bw_header_parser **parser);
+/* The recipient delimiter of the site for To and Cc, 0 for none; '+' unless set. */
+void bw_header_set_detail(struct bw_header_parser *parser, char detail);
 /* One field as the MTA hands it over: name without colon, value possibly folded, raw bytes. */
 void bw_header_add(struct bw_header_parser *parser, struct bw_slice name, struct bw_slice value);
 /* A piece of the body; only the first BW_BODY_MAX bytes count. True: more would be useful. */
