@@ -142,8 +142,8 @@ static void step_half_open(const struct bw_breaker_limits *limits, const struct 
 	reopen(limits, in, BW_EVENT_RELAPSE, t);
 }
 
-void bw_breaker_step(const struct bw_breaker_limits *limits, const struct bw_breaker *record,
-                     const struct bw_breaker_input *in, struct bw_transition *out)
+void bw_breaker_step(const struct bw_breaker_limits *limits, const struct bw_breaker *record, const struct bw_breaker_input *in,
+                     struct bw_transition *out)
 {
 	bw_breaker_advance(limits, record, in, out);
 	if (out->next.override_state == BW_OVERRIDE_DISABLED)

@@ -27,7 +27,7 @@ const char *bw_setting_nearest(struct bw_slice name);
 /* The values of their own that lists have, sorted by address. All-zero is empty. */
 struct bw_override_list {
 	char *address;
-	uint64_t rows;           /* which rows of `values` count: bit i is row i */
+	uint64_t rows; /* which rows of `values` count: bit i is row i */
 	struct bw_limits values;
 };
 struct bw_overrides {

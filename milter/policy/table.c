@@ -4,6 +4,8 @@
 #include "bw/clock.h"
 #include "rows.h"
 
+/* The formatter would take the braces of a row for a block. */
+/* clang-format off */
 #define ITEM(guard, field)  offsetof(struct bw_limits, guard.field)
 #define BY_TIER(s, m, l, h) { (s), (m), (l), (h) }
 #define ALL(v)              BY_TIER(v, v, v, v)
@@ -19,6 +21,7 @@
 	{ #guard ".mode", BW_VALUE_MODE, ITEM(guard, mode), __VA_ARGS__, 0, BW_MODE_COUNT - 1, false, text }
 #define ACTION(guard, field, text, ...)                                                                                   \
 	{ #guard "." #field, BW_VALUE_ACTION, ITEM(guard, field), __VA_ARGS__, BW_TAG, BW_REJECT, false, text }
+/* clang-format on */
 
 #define HELP_MODE   "enforce acts; shadow decides, counts and logs the same and lets the message pass; off says nothing."
 #define HELP_ACTION "What happens to mail that this guard stops."
@@ -28,7 +31,8 @@
 static const struct bw_setting rows[] = {
 	MODE(gate, HELP_MODE, ALL(BW_MODE_ENFORCE)),
 	ACTION(gate, action, "What happens to a new post that the gate stops.", ALL(BW_HOLD)),
-	DELIVERIES(gate, fanout, "A new post whose total fan-out is this or more passes only from a poster of all its lists.", ALL(25000)),
+	DELIVERIES(gate, fanout, "A new post whose total fan-out is this or more passes only from a poster of all its lists.",
+	           ALL(25000)),
 
 	MODE(conversation, HELP_MODE, ALL(BW_MODE_ENFORCE)),
 	ACTION(conversation, action, HELP_ACTION, ALL(BW_HOLD)),
@@ -42,10 +46,8 @@ static const struct bw_setting rows[] = {
 	      BY_TIER(8, 8, 5, 3)),
 	COUNT(conversation, day_senders, true, "Distinct senders whose replies to one conversation pass within 24 hours.",
 	      BY_TIER(OFF, 60, 30, 10)),
-	DURATION(conversation, window, "The sliding window of senders and replies, and the length of probation.",
-	         ALL(BW_HOUR_MS)),
-	DURATION(conversation, block, HELP_BLOCK,
-	         BY_TIER(30 * BW_MINUTE_MS, 30 * BW_MINUTE_MS, 30 * BW_MINUTE_MS, 2 * BW_HOUR_MS)),
+	DURATION(conversation, window, "The sliding window of senders and replies, and the length of probation.", ALL(BW_HOUR_MS)),
+	DURATION(conversation, block, HELP_BLOCK, BY_TIER(30 * BW_MINUTE_MS, 30 * BW_MINUTE_MS, 30 * BW_MINUTE_MS, 2 * BW_HOUR_MS)),
 	DURATION(conversation, block_max, HELP_MAX, ALL(BW_DAY_MS)),
 
 	MODE(list, HELP_MODE, ALL(BW_MODE_ENFORCE)),
@@ -53,8 +55,7 @@ static const struct bw_setting rows[] = {
 	COUNT(list, senders, true,
 	      "Distinct senders of posts and replies to one list that pass within the window before the breaker trips.",
 	      BY_TIER(OFF, 60, 20, 6)),
-	DELIVERIES(list, budget, "Deliveries to one list within the window, posters' included; one post always fits.",
-	           ALL(1000000)),
+	DELIVERIES(list, budget, "Deliveries to one list within the window, posters' included; one post always fits.", ALL(1000000)),
 	DURATION(list, window, "The sliding window of senders and deliveries, and the length of probation.", ALL(BW_HOUR_MS)),
 	DURATION(list, block, HELP_BLOCK, BY_TIER(30 * BW_MINUTE_MS, 30 * BW_MINUTE_MS, 30 * BW_MINUTE_MS, 2 * BW_HOUR_MS)),
 	DURATION(list, block_max, HELP_MAX, ALL(BW_DAY_MS)),

@@ -13,7 +13,7 @@
 #include "bw/policy.h"
 
 #define T0             INT64_C(1479112140000) /* 2016-11-14T08:29:00Z */
-#define AT(minutes)    (T0 + (minutes) * BW_MINUTE_MS)
+#define AT(minutes)    (T0 + (minutes)*BW_MINUTE_MS)
 #define COUNT_OF(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 static const int64_t size_of_tier[BW_TIER_COUNT] = { 100, 1000, 10000, 100000 };
@@ -75,11 +75,9 @@ static inline struct bw_breaker open_breaker(enum bw_rule rule, int64_t since_ms
 
 static inline struct bw_breaker overridden(enum bw_override value, int64_t until_ms)
 {
-	return (struct bw_breaker){ .override_state = value,
-		                        .override_until_ms = until_ms,
-		                        .override_owner = "ada",
-		                        .override_reason = "drill",
-		                        .version = 3 };
+	return (struct bw_breaker){
+		.override_state = value, .override_until_ms = until_ms, .override_owner = "ada", .override_reason = "drill", .version = 3
+	};
 }
 
 #endif

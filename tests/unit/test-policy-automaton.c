@@ -9,14 +9,10 @@ static void classes(void **state)
 		bool counted;
 		enum bw_action on_protocol, on_weak;
 	} rows[] = {
-		{ BW_CLASS_HUMAN, true, BW_ACCEPT, BW_ACCEPT },
-		{ BW_CLASS_AUTO_REPLY, false, BW_DISCARD, BW_HOLD },
-		{ BW_CLASS_MDN, false, BW_DISCARD, BW_HOLD },
-		{ BW_CLASS_DSN, false, BW_ACCEPT, BW_ACCEPT },
-		{ BW_CLASS_RECALL, false, BW_DISCARD, BW_HOLD },
-		{ BW_CLASS_CALENDAR_REPLY, false, BW_DISCARD, BW_HOLD },
-		{ BW_CLASS_BULK, true, BW_ACCEPT, BW_ACCEPT },
-		{ BW_CLASS_LIST_OUTPUT, true, BW_ACCEPT, BW_ACCEPT },
+		{ BW_CLASS_HUMAN, true, BW_ACCEPT, BW_ACCEPT },  { BW_CLASS_AUTO_REPLY, false, BW_DISCARD, BW_HOLD },
+		{ BW_CLASS_MDN, false, BW_DISCARD, BW_HOLD },    { BW_CLASS_DSN, false, BW_ACCEPT, BW_ACCEPT },
+		{ BW_CLASS_RECALL, false, BW_DISCARD, BW_HOLD }, { BW_CLASS_CALENDAR_REPLY, false, BW_DISCARD, BW_HOLD },
+		{ BW_CLASS_BULK, true, BW_ACCEPT, BW_ACCEPT },   { BW_CLASS_LIST_OUTPUT, true, BW_ACCEPT, BW_ACCEPT },
 	};
 
 	(void)state;
@@ -57,8 +53,8 @@ static void small_lists(void **state)
 		bool open;
 		enum bw_action action, would;
 	} rows[] = {
-		{ BW_MODE_OFF, false, BW_ACCEPT, BW_ACCEPT },    { BW_MODE_OFF, true, BW_ACCEPT, BW_ACCEPT },
-		{ BW_MODE_SHADOW, true, BW_ACCEPT, BW_DISCARD }, { BW_MODE_ENFORCE, false, BW_ACCEPT, BW_ACCEPT },
+		{ BW_MODE_OFF, false, BW_ACCEPT, BW_ACCEPT },      { BW_MODE_OFF, true, BW_ACCEPT, BW_ACCEPT },
+		{ BW_MODE_SHADOW, true, BW_ACCEPT, BW_DISCARD },   { BW_MODE_ENFORCE, false, BW_ACCEPT, BW_ACCEPT },
 		{ BW_MODE_ENFORCE, true, BW_DISCARD, BW_DISCARD },
 	};
 

@@ -96,7 +96,8 @@ static void calm_begins(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const struct bw_breaker record = open_breaker(BW_RULE_LIST_SENDERS, T0, AT(30));
-		const struct bw_breaker_input in = { .now_ms = AT(rows[i].now), .calm = true,
+		const struct bw_breaker_input in = { .now_ms = AT(rows[i].now),
+			                                 .calm = true,
 			                                 .last_ms = rows[i].last == -1 ? 0 : AT(rows[i].last) };
 		struct bw_transition t;
 
@@ -117,23 +118,15 @@ static void block_doubles_to_the_maximum(void **state)
 		int32_t relapses, jitter;
 		int64_t expect_ms;
 	} rows[] = {
-		{ 30, 1440, 0, 0, 30 * MIN },
-		{ 30, 1440, 1, 0, 60 * MIN },
-		{ 30, 1440, 5, 0, 960 * MIN },
-		{ 30, 1440, 6, 0, 1440 * MIN },
-		{ 30, 1440, 60, 0, 1440 * MIN },
-		{ 30, 1440, INT32_MAX - 1, 0, 1440 * MIN },
-		{ 120, 1440, 3, 0, 960 * MIN },
-		{ 120, 1440, 4, 0, 1440 * MIN },
-		{ 120, 60, 0, 0, 60 * MIN },
-		{ 0, 1440, 9, 0, 0 },
-		{ 30, 1440, 0, 100, 33 * MIN },
-		{ 30, 1440, 0, -100, 27 * MIN },
-		{ 30, 1440, 1, 50, 63 * MIN },
-		{ 30, 1440, 6, 100, 1440 * MIN },  /* never above the maximum */
-		{ 30, 1440, 6, -100, 1296 * MIN },
-		{ 30, 1440, 0, 5000, 33 * MIN },   /* a jitter out of range is cut */
-		{ 30, 1440, -5, 0, 60 * MIN },     /* a record nobody wrote is survived: counted from none */
+		{ 30, 1440, 0, 0, 30 * MIN },      { 30, 1440, 1, 0, 60 * MIN },
+		{ 30, 1440, 5, 0, 960 * MIN },     { 30, 1440, 6, 0, 1440 * MIN },
+		{ 30, 1440, 60, 0, 1440 * MIN },   { 30, 1440, INT32_MAX - 1, 0, 1440 * MIN },
+		{ 120, 1440, 3, 0, 960 * MIN },    { 120, 1440, 4, 0, 1440 * MIN },
+		{ 120, 60, 0, 0, 60 * MIN },       { 0, 1440, 9, 0, 0 },
+		{ 30, 1440, 0, 100, 33 * MIN },    { 30, 1440, 0, -100, 27 * MIN },
+		{ 30, 1440, 1, 50, 63 * MIN },     { 30, 1440, 6, 100, 1440 * MIN }, /* never above the maximum */
+		{ 30, 1440, 6, -100, 1296 * MIN }, { 30, 1440, 0, 5000, 33 * MIN },  /* a jitter out of range is cut */
+		{ 30, 1440, -5, 0, 60 * MIN }, /* a record nobody wrote is survived: counted from none */
 	};
 
 	(void)state;
@@ -144,8 +137,7 @@ static void block_doubles_to_the_maximum(void **state)
 			                               .since_ms = T0,
 			                               .until_ms = rows[i].relapses == 0 ? 0 : AT(60),
 			                               .relapses = rows[i].relapses - 1 };
-		const struct bw_breaker_input in = { .now_ms = AT(1), .over = true, .phase_senders = 2,
-			                                 .rule = BW_RULE_LIST_SENDERS };
+		const struct bw_breaker_input in = { .now_ms = AT(1), .over = true, .phase_senders = 2, .rule = BW_RULE_LIST_SENDERS };
 		struct bw_transition t;
 
 		bw_breaker_step(&limits, &record, &in, &t);
@@ -159,14 +151,18 @@ static void block_doubles_to_the_maximum(void **state)
 /* What a trip notes, and what a relapse leaves as it was. */
 static void rule_of_the_trip_stays(void **state)
 {
-	const struct bw_breaker_input trip = { .now_ms = T0, .over = true, .rule = BW_RULE_CONVERSATION_REPLIES, .ordinal = 41,
-		                                   .limit = 40, .phase_senders = 6 };
-	const struct bw_breaker_input second = { .now_ms = AT(40), .phase_senders = 2, .over = true,
-		                                     .rule = BW_RULE_CONVERSATION_SENDERS, .ordinal = 11, .limit = 10 };
-	const struct bw_breaker_input budget = { .now_ms = AT(40), .phase_senders = 1, .over = true,
-		                                     .rule = BW_RULE_LIST_BUDGET, .ordinal = 1680000, .limit = 1000000 };
-	const struct bw_breaker_input alone = { .now_ms = AT(40), .phase_senders = 1, .over = true,
-		                                    .rule = BW_RULE_CONVERSATION_DAY, .ordinal = 31, .limit = 30 };
+	const struct bw_breaker_input trip = {
+		.now_ms = T0, .over = true, .rule = BW_RULE_CONVERSATION_REPLIES, .ordinal = 41, .limit = 40, .phase_senders = 6
+	};
+	const struct bw_breaker_input second = {
+		.now_ms = AT(40), .phase_senders = 2, .over = true, .rule = BW_RULE_CONVERSATION_SENDERS, .ordinal = 11, .limit = 10
+	};
+	const struct bw_breaker_input budget = {
+		.now_ms = AT(40), .phase_senders = 1, .over = true, .rule = BW_RULE_LIST_BUDGET, .ordinal = 1680000, .limit = 1000000
+	};
+	const struct bw_breaker_input alone = {
+		.now_ms = AT(40), .phase_senders = 1, .over = true, .rule = BW_RULE_CONVERSATION_DAY, .ordinal = 31, .limit = 30
+	};
 	struct bw_breaker closed = { 0 };
 	struct bw_transition t;
 
@@ -302,8 +298,9 @@ static void extreme_times_have_an_answer(void **state)
 			const int64_t a = times[i % 6], b = times[i / 6 % 6], d = times[i / 36];
 			const struct bw_breaker_limits limits = { b, a, d, 100 };
 			const struct bw_breaker record = { .phase = phases[p], .until_ms = a, .relapses = INT32_MAX, .trips = INT32_MAX };
-			const struct bw_breaker_input in = { .now_ms = b, .last_ms = d, .calm = i % 2 == 0, .over = true, .phase_senders = d,
-				                                 .rule = BW_RULE_LIST_BUDGET };
+			const struct bw_breaker_input in = {
+				.now_ms = b, .last_ms = d, .calm = i % 2 == 0, .over = true, .phase_senders = d, .rule = BW_RULE_LIST_BUDGET
+			};
 			struct bw_transition t;
 
 			bw_breaker_step(&limits, &record, &in, &t);

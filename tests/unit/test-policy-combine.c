@@ -3,22 +3,24 @@
 
 static struct bw_opinion opinion(enum bw_action action, enum bw_guard guard, enum bw_action would, enum bw_guard would_guard)
 {
-	return (struct bw_opinion){ .verdict = { .action = action,
-		                                     .why = { .guard = guard },
-		                                     .would = would,
-		                                     .would_why = { .guard = would_guard } } };
+	return (struct bw_opinion){
+		.verdict = { .action = action, .why = { .guard = guard }, .would = would, .would_why = { .guard = would_guard } }
+	};
 }
 
 /* Semantics 7: reject > hold > redirect > strip > throttle > tag > accept; discard, of automata only, yields to hold. */
 static void order_of_strictness(void **state)
 {
-	static const enum bw_action order[] = { BW_ACCEPT, BW_TAG, BW_THROTTLE, BW_STRIP, BW_REDIRECT, BW_DISCARD, BW_HOLD, BW_REJECT };
+	static const enum bw_action order[] = {
+		BW_ACCEPT, BW_TAG, BW_THROTTLE, BW_STRIP, BW_REDIRECT, BW_DISCARD, BW_HOLD, BW_REJECT
+	};
 
 	(void)state;
 	assert_int_equal(COUNT_OF(order), BW_ACTION_COUNT);
 	for (size_t i = 0; i < COUNT_OF(order) * COUNT_OF(order); i++) {
 		const enum bw_action a = order[i / COUNT_OF(order)], b = order[i % COUNT_OF(order)];
-		const struct bw_opinion two[] = { opinion(a, BW_GUARD_LIST, a, BW_GUARD_LIST), opinion(b, BW_GUARD_LIST, b, BW_GUARD_LIST) };
+		const struct bw_opinion two[] = { opinion(a, BW_GUARD_LIST, a, BW_GUARD_LIST),
+			                              opinion(b, BW_GUARD_LIST, b, BW_GUARD_LIST) };
 		struct bw_verdict v;
 
 		assert_int_equal(bw_policy_stricter(a, b), i / COUNT_OF(order) > i % COUNT_OF(order));
@@ -68,14 +70,30 @@ static void the_whole_message(void **state)
 		enum bw_phase phase[2], expect_phase;
 		enum bw_event event[2], expect_event;
 	} rows[] = {
-		{ "accepted: the least closed", { BW_ACCEPT, BW_ACCEPT }, { BW_PHASE_HALF_OPEN, BW_PHASE_OPEN }, BW_PHASE_OPEN,
-		  { BW_EVENT_NONE, BW_EVENT_NONE }, BW_EVENT_NONE },
-		{ "accepted, half-open", { BW_ACCEPT, BW_ACCEPT }, { BW_PHASE_HALF_OPEN, BW_PHASE_CLOSED }, BW_PHASE_HALF_OPEN,
-		  { BW_EVENT_CALM, BW_EVENT_CLOSED }, BW_EVENT_CALM },
-		{ "stopped by the second", { BW_ACCEPT, BW_HOLD }, { BW_PHASE_OPEN, BW_PHASE_CLOSED }, BW_PHASE_CLOSED,
-		  { BW_EVENT_RELAPSE, BW_EVENT_TRIP }, BW_EVENT_TRIP },
-		{ "stopped by the first", { BW_HOLD, BW_ACCEPT }, { BW_PHASE_HALF_OPEN, BW_PHASE_OPEN }, BW_PHASE_HALF_OPEN,
-		  { BW_EVENT_NONE, BW_EVENT_RELAPSE }, BW_EVENT_RELAPSE },
+		{ "accepted: the least closed",
+		  { BW_ACCEPT, BW_ACCEPT },
+		  { BW_PHASE_HALF_OPEN, BW_PHASE_OPEN },
+		  BW_PHASE_OPEN,
+		  { BW_EVENT_NONE, BW_EVENT_NONE },
+		  BW_EVENT_NONE },
+		{ "accepted, half-open",
+		  { BW_ACCEPT, BW_ACCEPT },
+		  { BW_PHASE_HALF_OPEN, BW_PHASE_CLOSED },
+		  BW_PHASE_HALF_OPEN,
+		  { BW_EVENT_CALM, BW_EVENT_CLOSED },
+		  BW_EVENT_CALM },
+		{ "stopped by the second",
+		  { BW_ACCEPT, BW_HOLD },
+		  { BW_PHASE_OPEN, BW_PHASE_CLOSED },
+		  BW_PHASE_CLOSED,
+		  { BW_EVENT_RELAPSE, BW_EVENT_TRIP },
+		  BW_EVENT_TRIP },
+		{ "stopped by the first",
+		  { BW_HOLD, BW_ACCEPT },
+		  { BW_PHASE_HALF_OPEN, BW_PHASE_OPEN },
+		  BW_PHASE_HALF_OPEN,
+		  { BW_EVENT_NONE, BW_EVENT_RELAPSE },
+		  BW_EVENT_RELAPSE },
 	};
 
 	(void)state;
@@ -291,8 +309,8 @@ static void random_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(order_of_strictness), cmocka_unit_test(equals),
-		cmocka_unit_test(nothing_said),        cmocka_unit_test(the_whole_message),
+		cmocka_unit_test(order_of_strictness),   cmocka_unit_test(equals),
+		cmocka_unit_test(nothing_said),          cmocka_unit_test(the_whole_message),
 		cmocka_unit_test(shadow_beside_enforce), cmocka_unit_test(random_messages),
 	};
 

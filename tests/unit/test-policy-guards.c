@@ -5,8 +5,8 @@
 static void expect(const char *what, const struct bw_opinion *o, enum bw_action action, enum bw_rule rule)
 {
 	if (o->verdict.action != action || (action != BW_ACCEPT && o->verdict.why.rule != rule))
-		fail_msg("%s: %s by %s, expected %s by %s", what, bw_action_name(o->verdict.action),
-		         bw_rule_name(o->verdict.why.rule), bw_action_name(action), bw_rule_name(rule));
+		fail_msg("%s: %s by %s, expected %s by %s", what, bw_action_name(o->verdict.action), bw_rule_name(o->verdict.why.rule),
+		         bw_action_name(action), bw_rule_name(rule));
 }
 
 /* One limit: which figure it limits, and what it says when one more comes. */
@@ -215,8 +215,7 @@ static void gate(void **state)
 		  BW_RULE_GATE_FANOUT },
 		{ "a replay is a new post", 25000, false, false, false, false, false, BW_SIDE_MEMBERS, BW_SEEN_REPLAY,
 		  BW_RULE_GATE_FANOUT },
-		{ "a duplicate passed before", 25000, false, true, true, false, false, BW_SIDE_MEMBERS, BW_SEEN_DUPLICATE,
-		  BW_RULE_NONE },
+		{ "a duplicate passed before", 25000, false, true, true, false, false, BW_SIDE_MEMBERS, BW_SEEN_DUPLICATE, BW_RULE_NONE },
 		{ "so did the post that was split", 25000, false, true, true, false, false, BW_SIDE_MEMBERS, BW_SEEN_SPLIT,
 		  BW_RULE_NONE },
 		{ "unconfirmed, whoever sends it", 1, false, true, false, true, true, BW_SIDE_MEMBERS, BW_SEEN_FRESH,
@@ -378,7 +377,7 @@ static void duplicates_and_splits(void **state)
 		enum bw_seen seen;
 		enum bw_action action;
 	} rows[] = {
-		{ BW_SEEN_FRESH, BW_HOLD },       { BW_SEEN_RETRY, BW_HOLD },  { BW_SEEN_REPLAY, BW_HOLD },
+		{ BW_SEEN_FRESH, BW_HOLD },       { BW_SEEN_RETRY, BW_HOLD },   { BW_SEEN_REPLAY, BW_HOLD },
 		{ BW_SEEN_DUPLICATE, BW_ACCEPT }, { BW_SEEN_SPLIT, BW_ACCEPT },
 	};
 	const struct bw_limits limits = limits_of(BW_TIER_LARGE, BW_MODE_ENFORCE);
@@ -401,16 +400,11 @@ static void duplicates_and_splits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(conversation_limits),
-		cmocka_unit_test(replies_need_senders),
-		cmocka_unit_test(list_senders),
-		cmocka_unit_test(list_budget),
-		cmocka_unit_test(budget_that_is_off),
-		cmocka_unit_test(gate),
-		cmocka_unit_test(gate_spares_the_list),
-		cmocka_unit_test(posters),
-		cmocka_unit_test(posters_in_probation),
-		cmocka_unit_test(posts_leave_conversations_alone),
+		cmocka_unit_test(conversation_limits),   cmocka_unit_test(replies_need_senders),
+		cmocka_unit_test(list_senders),          cmocka_unit_test(list_budget),
+		cmocka_unit_test(budget_that_is_off),    cmocka_unit_test(gate),
+		cmocka_unit_test(gate_spares_the_list),  cmocka_unit_test(posters),
+		cmocka_unit_test(posters_in_probation),  cmocka_unit_test(posts_leave_conversations_alone),
 		cmocka_unit_test(duplicates_and_splits),
 	};
 

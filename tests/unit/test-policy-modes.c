@@ -2,8 +2,7 @@
 /* Modes, an operator's overrides, calm, and the degraded share, as one list's opinion. */
 #include "policy-case.h"
 
-static void expect(const char *what, const struct bw_opinion *o, enum bw_action action, enum bw_action would,
-                   enum bw_rule rule)
+static void expect(const char *what, const struct bw_opinion *o, enum bw_action action, enum bw_action would, enum bw_rule rule)
 {
 	const struct bw_explain *why = o->verdict.action == BW_ACCEPT ? &o->verdict.would_why : &o->verdict.why;
 

@@ -148,8 +148,8 @@ static void tiers(void **state)
 		int64_t size;
 		enum bw_tier tier;
 	} rows[] = {
-		{ -1, BW_TIER_SMALL },    { 0, BW_TIER_SMALL },       { 249, BW_TIER_SMALL },   { 250, BW_TIER_MEDIUM },
-		{ 2499, BW_TIER_MEDIUM }, { 2500, BW_TIER_LARGE },    { 24999, BW_TIER_LARGE }, { 25000, BW_TIER_HUGE },
+		{ -1, BW_TIER_SMALL },    { 0, BW_TIER_SMALL },        { 249, BW_TIER_SMALL },   { 250, BW_TIER_MEDIUM },
+		{ 2499, BW_TIER_MEDIUM }, { 2500, BW_TIER_LARGE },     { 24999, BW_TIER_LARGE }, { 25000, BW_TIER_HUGE },
 		{ 840000, BW_TIER_HUGE }, { INT64_MAX, BW_TIER_HUGE },
 	};
 
