@@ -63,9 +63,10 @@ enum bw_err bw_config_fail_memory(struct bw_config_loading *l);
 enum bw_err bw_config_load_tiers(struct bw_config_loading *l, const struct bw_config_node *tiers);
 enum bw_err bw_config_load_lists(struct bw_config_loading *l, const struct bw_config_node *lists);
 enum bw_err bw_config_load_settings(struct bw_config_loading *l, const struct bw_config_node *settings);
-/* The guards' groups in `node`; `prefix` ("huge.", "@a@b.example.", "") goes before GUARD.FIELD. */
+/* The guards' groups in `node`; `prefix` ("huge.", "@a@b.example.", "") goes before GUARD.FIELD. A `tier` has a key "from"
+ * beside them. */
 enum bw_err bw_config_load_guards(struct bw_config_loading *l, const struct bw_config_node *node, const char *key,
-                                  const char *prefix);
+                                  const char *prefix, bool tier);
 
 /* The nearest to a mistyped name. */
 struct bw_config_nearest {

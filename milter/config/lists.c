@@ -56,7 +56,7 @@ static enum bw_err load_list(struct bw_config_loading *l, const struct bw_config
 
 	if (limits != NULL) {
 		snprintf(prefix, sizeof(prefix), "@%s.", entry->address.p);
-		err = bw_config_load_guards(l, limits, "lists.limits", prefix);
+		err = bw_config_load_guards(l, limits, "lists.limits", prefix, false);
 	}
 	return err;
 }

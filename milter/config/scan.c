@@ -81,10 +81,28 @@ static size_t span(const struct bw_config_scan *s, size_t from, bool (*is)(char 
 
 /* --- one function a kind of word --- */
 
+/* libconfig looks one word ahead of a text, for more of it, and notes that word's line as the text's. So what ends a text is put
+ * on its line, and the line feeds between go behind. */
+static void put_line_feeds(struct bw_config_scan *s, unsigned n)
+{
+	s->line += n;
+	if (s->after_text)
+		s->held += n;
+	else
+		for (; n > 0; n--)
+			bw_buf_add_char(s->out, '\n');
+}
+
+static void flush_line_feeds(struct bw_config_scan *s)
+{
+	for (; s->held > 0; s->held--)
+		bw_buf_add_char(s->out, '\n');
+}
+
 static enum bw_err take_line_feed(struct bw_config_scan *s)
 {
-	s->line++;
-	copy(s, 1);
+	drop(s, 1);
+	put_line_feeds(s, 1);
 	return BW_OK;
 }
 
@@ -109,11 +127,9 @@ static enum bw_err take_block_comment(struct bw_config_scan *s)
 		lines += s->rest.p[n++] == '\n';
 	if (n >= s->rest.n)
 		return fail(s, "this comment is never closed with */");
-	for (unsigned i = 0; i < lines; i++)
-		bw_buf_add_char(s->out, '\n');
+	put_line_feeds(s, lines);
 	bw_buf_add_char(s->out, ' ');
 	drop(s, n + 2);
-	s->line += lines;
 	return BW_OK;
 }
 
@@ -304,6 +320,30 @@ static const struct word *word_of(char c)
 	return NULL;
 }
 
+static enum bw_err fail_byte(const struct bw_config_scan *s)
+{
+	unsigned char c = (unsigned char)peek(s, 0);
+
+	return c > 0x20 && c < 0x7f ? fail(s, "unexpected \"%c\"; texts stand in quotes", c)
+	                            : fail(s, "unexpected byte 0x%02x; texts stand in quotes", c);
+}
+
+static enum bw_err take_word(struct bw_config_scan *s, const struct word *w)
+{
+	bool ends_text = s->after_text && bw_slice_find(BW_S(",])"), peek(s, 0)) < 3;
+
+	if (!w->space) {
+		s->after_text = false;
+		if (!ends_text)
+			flush_line_feeds(s);
+	}
+	enum bw_err err = w->take(s);
+
+	if (!s->after_text)
+		flush_line_feeds(s);
+	return err;
+}
+
 enum bw_err bw_config_scan_file(struct bw_config_scan *s)
 {
 	enum bw_err err = BW_OK;
@@ -311,16 +351,9 @@ enum bw_err bw_config_scan_file(struct bw_config_scan *s)
 	while (err == BW_OK && s->rest.n > 0) {
 		const struct word *w = word_of(peek(s, 0));
 
-		if (w == NULL) {
-			unsigned char c = (unsigned char)peek(s, 0);
-
-			return c > 0x20 && c < 0x7f ? fail(s, "unexpected \"%c\"; texts stand in quotes", c)
-			                            : fail(s, "unexpected byte 0x%02x; texts stand in quotes", c);
-		}
-		if (!w->space)
-			s->after_text = false;
-		err = w->take(s);
+		err = w == NULL ? fail_byte(s) : take_word(s, w);
 	}
+	flush_line_feeds(s);
 	if (err == BW_OK)
 		bw_buf_add_char(s->out, '\n');
 	return err;

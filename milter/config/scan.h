@@ -27,6 +27,7 @@ struct bw_config_scan {
 	struct bw_slice rest;
 	unsigned line;
 	bool after_text; /* the last word was a text: another one needs a comma first */
+	unsigned held;   /* line feeds after it that are not written yet */
 	struct bw_config_brackets *brackets;
 	struct bw_buf *out;
 	/* Called for @include "NAME"; puts the other file into `out`. */

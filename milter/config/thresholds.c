@@ -92,7 +92,7 @@ static enum bw_err load_guard(struct bw_config_loading *l, const struct bw_confi
 }
 
 enum bw_err bw_config_load_guards(struct bw_config_loading *l, const struct bw_config_node *node, const char *key,
-                                  const char *prefix)
+                                  const char *prefix, bool tier)
 {
 	enum bw_err err = BW_OK;
 
@@ -102,8 +102,8 @@ enum bw_err bw_config_load_guards(struct bw_config_loading *l, const struct bw_c
 		const struct bw_config_node *guard = bw_config_node_at(node, i);
 		struct bw_slice name = bw_config_node_name(guard);
 
-		if (bw_slice_equal(name, BW_S("from")))
-			continue; /* a tier's own */
+		if (tier && bw_slice_equal(name, BW_S("from")))
+			continue;
 		if (!is_guard(name))
 			err = fail_guard(l, guard, key);
 		else if (bw_config_node_kind(guard) != BW_CONFIG_GROUP)
@@ -148,7 +148,7 @@ static enum bw_err load_tier(struct bw_config_loading *l, enum bw_tier tier, con
 	const struct bw_config_node *from = bw_config_node_member(node, BW_S("from"));
 	enum bw_err err = from == NULL ? BW_OK : set_from(l, tier, from, bounds);
 
-	return err == BW_OK ? bw_config_load_guards(l, node, key, prefix) : err;
+	return err == BW_OK ? bw_config_load_guards(l, node, key, prefix, true) : err;
 }
 
 static enum bw_err check_order(struct bw_config_loading *l, const struct bounds_nodes *bounds)
@@ -191,7 +191,7 @@ static enum bw_err load_all(struct bw_config_loading *l, const struct bw_config_
 
 	if (from != NULL)
 		return bw_config_node_fail(l->tree, from, l->why, BW_ERR_NOT_FOUND, "tiers.all.from: no such key, each tier has its own");
-	return bw_config_load_guards(l, all, "tiers.all", "");
+	return bw_config_load_guards(l, all, "tiers.all", "", true);
 }
 
 enum bw_err bw_config_load_tiers(struct bw_config_loading *l, const struct bw_config_node *tiers)
