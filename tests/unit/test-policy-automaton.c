@@ -114,7 +114,8 @@ static void forced_open(void **state)
 	/* An open breaker of its own accord is not asked. */
 	c.list_breaker = open_breaker(BW_RULE_LIST_SENDERS, AT(-10), AT(110));
 	bw_policy_judge_automaton(&c, false, &o);
-	assert_int_equal(o.verdict.action, BW_ACCEPT);
+	assert_int_equal(o.verdict.would, BW_ACCEPT);
+	assert_int_equal(o.verdict.breaker, BW_PHASE_OPEN);
 }
 
 int main(void)

@@ -147,6 +147,28 @@ static void forced_open(void **state)
 	}
 }
 
+/* Actions that let the message pass leave nothing stopped; the others keep the attempt counted here. */
+static void what_stops(void **state)
+{
+	static const bool stops[BW_ACTION_COUNT] = {
+		[BW_ACCEPT] = false,  [BW_TAG] = false,    [BW_THROTTLE] = true, [BW_STRIP] = true,
+		[BW_REDIRECT] = true, [BW_DISCARD] = true, [BW_HOLD] = true,     [BW_REJECT] = true,
+	};
+
+	(void)state;
+	for (int action = BW_TAG; action < BW_ACTION_COUNT; action++) {
+		struct bw_limits limits = limits_of(BW_TIER_HUGE, BW_MODE_ENFORCE);
+		struct bw_case c = reply_case(BW_TIER_HUGE, &limits, 4);
+		struct bw_opinion o;
+
+		limits.conversation.action = (enum bw_action)action;
+		bw_policy_judge(&c, &o);
+		assert_int_equal(o.verdict.action, action);
+		assert_int_equal(o.counted_stop, stops[action]);
+		assert_int_equal(o.verdict.event, BW_EVENT_TRIP);
+	}
+}
+
 static void disabled(void **state)
 {
 	const struct bw_limits limits = limits_of(BW_TIER_HUGE, BW_MODE_ENFORCE);
@@ -333,6 +355,7 @@ int main(void)
 		cmocka_unit_test(open_explains_itself),
 		cmocka_unit_test(conversation_before_list),
 		cmocka_unit_test(forced_open),
+		cmocka_unit_test(what_stops),
 		cmocka_unit_test(disabled),
 		cmocka_unit_test(calm),
 		cmocka_unit_test(probation),
