@@ -6,6 +6,8 @@
  * Fails:     bw_settings_set() says what is allowed; settings untouched on failure.
  *
  * Names: GUARD.FIELD for all tiers, TIER.GUARD.FIELD for one, @ADDRESS.GUARD.FIELD for one list, and `mode` for the installation.
+ * Later calls win: a value for all tiers replaces an earlier one for a single tier, so stored rows are applied in the order in
+ * which they were set. A list's own value stays whatever its tier gets.
  */
 #ifndef BW_SETTINGS_H
 #define BW_SETTINGS_H
