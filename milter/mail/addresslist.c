@@ -103,6 +103,12 @@ static bool is_closed(const struct nesting *n)
 	return !n->quoted && !n->bracketed && n->comments == 0;
 }
 
+/* The semicolon ends a group, and some write it for the comma. */
+static bool is_separator(char c)
+{
+	return c == ',' || c == ';';
+}
+
 /* The length of the first mailbox, without its comma. What is never closed within PIECE_MAX hides no addresses: from there
  * every comma cuts, for `*plain` bytes, so that nothing is looked at twice. */
 static size_t piece_length(struct bw_slice s, size_t *plain)
@@ -111,7 +117,7 @@ static size_t piece_length(struct bw_slice s, size_t *plain)
 	size_t end = s.n < PIECE_MAX ? s.n : PIECE_MAX;
 
 	for (size_t i = 0; i < end && *plain == 0; i++) {
-		if (s.p[i] == ',' && is_closed(&at))
+		if (is_separator(s.p[i]) && is_closed(&at))
 			return i;
 		if (s.p[i] == '\\' && (at.quoted || at.comments > 0))
 			i++;

@@ -3,13 +3,13 @@
 #include "phrases.h"
 
 #define ROW(text, place, sign) { text, sizeof(text) - 1, BW_MAIL_PLACE_##place, BW_SIGN(sign) }
-#define START(text, sign)       ROW(text, START, sign)
-#define PREFIX(text, sign)      ROW(text, PREFIX, sign)
-#define WHOLE(text, sign)       ROW(text, WHOLE, sign)
-#define END(text, sign)         ROW(text, END, sign)
+#define START(text, sign) ROW(text, START, sign)
+#define PREFIX(text, sign) ROW(text, PREFIX, sign)
+#define WHOLE(text, sign) ROW(text, WHOLE, sign)
+#define END(text, sign) ROW(text, END, sign)
 /* "Out of office: your subject" is what Outlook writes; without the colon it may be a colleague who says so. */
-#define OFFICE(text)            PREFIX(text, SUBJECT_AUTO), WHOLE(text, SUBJECT_AUTO), START(text, SUBJECT_ABSENCE)
-#define ANYWHERE(text, sign)    ROW(text, ANYWHERE, sign)
+#define OFFICE(text) PREFIX(text, SUBJECT_AUTO), WHOLE(text, SUBJECT_AUTO), START(text, SUBJECT_ABSENCE)
+#define ANYWHERE(text, sign) ROW(text, ANYWHERE, sign)
 
 const struct bw_mail_phrase bw_mail_phrases[] = {
 	/* --- an answering machine speaks --- */
@@ -63,10 +63,9 @@ const struct bw_mail_phrase bw_mail_phrases[] = {
 	START("abwesenheitsassistent", SUBJECT_AUTO), START("abwesenheitsmitteilung", SUBJECT_AUTO),
 	START("abwesenheit", SUBJECT_ABSENCE), START("urlaubsbenachrichtigung", SUBJECT_AUTO),
 	START("urlaubsmeldung", SUBJECT_ABSENCE), OFFICE("nicht im büro"), START("bin nicht im büro", SUBJECT_AUTO),
-	START("ich bin nicht im büro", SUBJECT_AUTO), ANYWHERE("ist außer haus", SUBJECT_AUTO),
-	ANYWHERE("ist ausser haus", SUBJECT_AUTO), ANYWHERE("ist nicht im büro", SUBJECT_AUTO), OFFICE("außer haus"),
-	OFFICE("ausser haus"),
-	 START("eingangsbestätigung", SUBJECT_AUTO), START("automatische eingangsbestätigung", SUBJECT_AUTO),
+	START("ich bin nicht im büro", SUBJECT_AUTO), ANYWHERE("ist ausser haus", SUBJECT_AUTO),
+	ANYWHERE("ist nicht im büro", SUBJECT_AUTO), OFFICE("ausser haus"),
+	START("eingangsbestätigung", SUBJECT_AUTO), START("automatische eingangsbestätigung", SUBJECT_AUTO),
 	ANYWHERE("ist im urlaub", SUBJECT_AUTO), ANYWHERE("ist abwesend", SUBJECT_AUTO),
 	START("ich bin im urlaub", SUBJECT_ABSENCE),
 	/* French */
@@ -170,7 +169,7 @@ const struct bw_mail_phrase bw_mail_phrases[] = {
 	START("balasan automatik", SUBJECT_AUTO), START("trả lời tự động", SUBJECT_AUTO),
 	START("thư trả lời tự động", SUBJECT_AUTO), START("vắng mặt", SUBJECT_ABSENCE),
 	START("ตอบกลับอัตโนมัติ", SUBJECT_AUTO), START("การตอบกลับอัตโนมัติ", SUBJECT_AUTO),
-	OFFICE("ไม่อยู่ที่สำนักงาน"), START("स्वचालित उत्तर", SUBJECT_AUTO),
+	OFFICE("ไม่อยู่ที่สํานักงาน"), START("स्वचालित उत्तर", SUBJECT_AUTO),
 
 	/* --- a mail system could not deliver; evidence only beside a daemon's name or a null sender --- */
 	ANYWHERE("undeliverable", SUBJECT_BOUNCE), ANYWHERE("undelivered", SUBJECT_BOUNCE),
