@@ -7,6 +7,7 @@
 #   postfix   \
 #   redis      > programs of the tests: downloaded and unpacked into the cache, never installed; their maintainer
 #   sendmail  /  scripts do not run, no service is started, the host's MTA stays as it is
+#   rspamd, postfwd: the same, for the bench alone: others that limit mail, to be measured beside breakwater
 #
 # What is missing is shown first, and installed after a yes; YES=1 or CI in the environment is the yes of scripts.
 # sudo is used for apt-get alone, and only by who is not root. With everything in place nothing is asked, downloaded
@@ -31,7 +32,9 @@ packages_of()
 	postfix)  echo postfix ;;
 	redis)    echo redis-server redis-tools ;;
 	sendmail) echo sendmail-bin sendmail-base sendmail-cf m4 ;;
-	*)        echo "packages.sh: unknown set '$1' (build, postfix, redis, sendmail)" >&2; return 1 ;;
+	rspamd)   echo rspamd ;;
+	postfwd)  echo postfwd libnet-server-perl libnet-cidr-lite-perl libnet-dns-perl libnetaddr-ip-perl libdigest-hmac-perl libio-multiplex-perl ;;
+	*)        echo "packages.sh: unknown set '$1' (build, postfix, redis, sendmail, rspamd, postfwd)" >&2; return 1 ;;
 	esac
 }
 
@@ -133,7 +136,7 @@ download_and_unpack()
 complete()
 {
 	paths=$1/root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
-	paths=$paths:$1/root/usr/lib/postfix:$1/root/usr/lib/sm.bin
+	paths=$paths:$1/root/usr/lib/postfix:$1/root/usr/lib/sm.bin:$1/root/usr/lib/rspamd
 	lost=$(while read -r program; do
 		LD_LIBRARY_PATH=$paths ldd "$1/root/$program" 2>/dev/null
 	done <"$1/programs" | grep 'not found' | sort -u)
@@ -153,7 +156,7 @@ unpack()
 }
 
 [ "${1:-}" != --list ] || { list_only=yes; shift; }
-[ $# -gt 0 ] || { echo "usage: packages.sh [--list] build|postfix|redis|sendmail ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: packages.sh [--list] build|postfix|redis|sendmail|rspamd|postfwd ..." >&2; exit 2; }
 for name; do
 	packages_of "$name" >/dev/null
 done
