@@ -7,15 +7,14 @@ typedef sfsistat apply_fn(SMFICTX *ctx, const struct bw_judgement *j);
 static sfsistat apply_accept(SMFICTX *ctx, const struct bw_judgement *j)
 {
 	if (j->trace[0] != '\0')
-		smfi_addheader(ctx, "X-Breakwater", (char *)(uintptr_t)j->trace);
+		smfi_addheader(ctx, bw_milter_text("X-Breakwater"), bw_milter_text(j->trace));
 	return SMFIS_ACCEPT;
 }
 
 static sfsistat answer(SMFICTX *ctx, const struct bw_judgement *j, sfsistat status)
 {
-	/* libmilter's prototypes lack const; it copies the texts. */
-	smfi_setreply(ctx, (char *)(uintptr_t)j->reply_code, (char *)(uintptr_t)j->reply_status,
-	              (char *)(uintptr_t)j->reply_text);
+	smfi_setreply(ctx, bw_milter_text(j->reply_code), bw_milter_text(j->reply_status),
+	              bw_milter_text(j->reply_text));
 	return status;
 }
 
@@ -39,12 +38,12 @@ static sfsistat apply_discard(SMFICTX *ctx, const struct bw_judgement *j)
 static sfsistat apply_hold(SMFICTX *ctx, const struct bw_judgement *j)
 {
 	if (j->mark[0] != '\0')
-		smfi_addheader(ctx, "X-Breakwater-Held", (char *)(uintptr_t)j->mark);
-	if (smfi_quarantine(ctx, (char *)(uintptr_t)j->quarantine) == MI_SUCCESS)
+		smfi_addheader(ctx, bw_milter_text("X-Breakwater-Held"), bw_milter_text(j->mark));
+	if (smfi_quarantine(ctx, bw_milter_text(j->quarantine)) == MI_SUCCESS)
 		return SMFIS_CONTINUE;
 	/* An MTA without a hold queue: its sender keeps the message and tries again. */
-	smfi_setreply(ctx, (char *)(uintptr_t) "451", (char *)(uintptr_t) "4.7.28",
-	              (char *)(uintptr_t) "Message has to wait; this server cannot hold it, try again later");
+	smfi_setreply(ctx, bw_milter_text("451"), bw_milter_text("4.7.28"),
+	              bw_milter_text("Message has to wait; this server cannot hold it, try again later"));
 	return SMFIS_TEMPFAIL;
 }
 

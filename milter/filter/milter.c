@@ -73,7 +73,7 @@ static sfsistat go_on(const struct connection *c, unsigned long silent_step)
 
 static const char *macro(SMFICTX *ctx, const char *name)
 {
-	return smfi_getsymval(ctx, (char *)(uintptr_t)name);
+	return smfi_getsymval(ctx, bw_milter_text(name));
 }
 
 /* The subject of a verified client certificate. Postfix gives {cert_subject} for trusted certificates only; Sendmail gives it always,
@@ -139,9 +139,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	*pf2 = *pf3 = 0;
 	atomic_store(&last_steps, *steps);
 	if ((*actions & SMFIF_SETSYMLIST) != 0) {
-		smfi_setsymlist(ctx, SMFIM_CONNECT, (char *)(uintptr_t) "{daemon_name}");
-		smfi_setsymlist(ctx, SMFIM_ENVFROM, (char *)(uintptr_t) "{auth_authen} {cert_subject} {verify}");
-		smfi_setsymlist(ctx, SMFIM_EOM, (char *)(uintptr_t) "i");
+		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("{daemon_name}"));
+		smfi_setsymlist(ctx, SMFIM_ENVFROM, bw_milter_text("{auth_authen} {cert_subject} {verify}"));
+		smfi_setsymlist(ctx, SMFIM_EOM, bw_milter_text("i"));
 	}
 	return connection_new(ctx, *steps) == NULL ? SMFIS_REJECT : SMFIS_CONTINUE;
 }
@@ -268,7 +268,7 @@ static enum bw_err prepare_socket(const char *socket, int64_t mode, int64_t grou
 enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t group, struct bw_why *why)
 {
 	struct smfiDesc description = {
-		.xxfi_name = (char *)(uintptr_t) "breakwater",
+		.xxfi_name = bw_milter_text("breakwater"),
 		.xxfi_version = SMFI_VERSION,
 		.xxfi_flags = wanted_actions,
 		.xxfi_connect = on_connect,
@@ -285,7 +285,7 @@ enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t group, stru
 
 	if (smfi_register(description) != MI_SUCCESS)
 		return bw_fail(why, BW_ERR_IO, "libmilter does not take the registration");
-	if (smfi_setconn((char *)(uintptr_t)socket) != MI_SUCCESS || smfi_opensocket(true) != MI_SUCCESS)
+	if (smfi_setconn(bw_milter_text(socket)) != MI_SUCCESS || smfi_opensocket(true) != MI_SUCCESS)
 		return bw_fail(why, BW_ERR_IO, "daemon.socket: cannot listen on %s: %s", socket, strerror(errno));
 	return prepare_socket(socket, mode, group, why);
 }
