@@ -17,7 +17,7 @@
 /* The moment 0s of every scenario, 2100-01-01T00:00:00Z: later than any clock, because a store's time never goes back. */
 #define BW_SIMULATE_START_MS INT64_C(4102444800000)
 
-#define BW_SIMULATE_NOTES_MAX 10000 /* misses, events and stopped legitimate messages kept; all are counted */
+#define BW_SIMULATE_NOTES_MAX 1000 /* misses, events and stopped legitimate messages kept; all are counted */
 
 struct bw_scenario;
 

@@ -81,8 +81,9 @@ static const struct manner {
 	[KIND_MDN] = { "Read: ", true, "", "multipart/report; report-type=disposition-notification;\n boundary=\"" BOUNDARY "\"", mdn_body },
 	[KIND_DSN] = { "Undelivered Mail Returned to Sender", true, "Auto-Submitted: auto-replied\n",
 	               "multipart/report; report-type=delivery-status;\n boundary=\"" BOUNDARY "\"", dsn_body },
-	/* Outlook's recall travels as TNEF, which nobody outside reads: its subject is all there is. */
-	[KIND_RECALL] = { "Recall: ", false, "X-MS-Has-Attach: \n", "application/ms-tnef; name=\"winmail.dat\"", plain_body },
+	/* Outlook's recall travels as TNEF, which nobody outside reads: its program and its subject are all there is. */
+	[KIND_RECALL] = { "Recall: ", false, "X-Mailer: Microsoft Outlook 16.0\nX-MS-TNEF-Correlator: <recall@simulate>\n",
+	                  "application/ms-tnef; name=\"winmail.dat\"", plain_body },
 	[KIND_CALENDAR_REPLY] = { "Accepted: ", false, "", "text/calendar; charset=utf-8; method=REPLY", calendar_body },
 	[KIND_LIST_OUTPUT] = { "", false, "", "text/plain; charset=utf-8", plain_body },
 };

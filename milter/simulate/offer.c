@@ -54,10 +54,10 @@ static void add_subject(const struct due *due, const struct thread *thread, stru
 		bw_buf_printf(out, "Notice %d-%" PRId64, due->statement->line, due->number + 1);
 }
 
-/* Posts and list output answer nothing. */
+/* Posts, list output and recalls are messages of their own. */
 static bool answers(enum mail_kind kind)
 {
-	return kind != KIND_POST && kind != KIND_LIST_OUTPUT;
+	return kind != KIND_POST && kind != KIND_LIST_OUTPUT && kind != KIND_RECALL;
 }
 
 static void write_offer(struct play *p, const struct due *due, struct bw_slice from, struct bw_slice subject, struct offer *offer)
@@ -68,7 +68,7 @@ static void write_offer(struct play *p, const struct due *due, struct bw_slice f
 	struct letter letter = {
 		.kind = plan->kind,
 		.from = from,
-		.to = plan->to_text,
+		.to = plan->kind == KIND_LIST_OUTPUT ? plan->to[0] : plan->to_text,
 		.subject = subject,
 		.prefix = !plan->has_subject,
 		.message_id = bw_slice_of(offer->message_id),
@@ -89,10 +89,8 @@ static enum bw_err find_thread(struct play *p, const struct due *due, struct bw_
 
 	if (plan->kind == KIND_POST) {
 		struct bw_slice id = bw_slice_of(offer->message_id);
-		struct thread *founded = bw_threads_found(&p->threads, plan, subject, id);
-
-		offer->thread = bw_thread_ref(founded);
-		return founded == NULL ? no_memory(why) : BW_OK;
+		offer->thread = bw_threads_found(&p->threads, plan, subject, id);
+		return offer->thread == NULL ? no_memory(why) : BW_OK;
 	}
 	offer->thread = bw_thread_ref(bw_threads_of(&p->threads, plan));
 	return BW_OK;

@@ -118,6 +118,8 @@ static void finish(struct play *p, const struct due *due, const struct outcome *
 	/* Only what was delivered can be answered. */
 	if (passed && plan->kind == KIND_REPLY && due->offer->thread != NULL)
 		bw_thread_answered(due->offer->thread, bw_slice_of(due->offer->message_id));
+	if (passed && plan->kind == KIND_POST)
+		bw_threads_went_out(&p->threads, plan, due->offer->thread);
 	tell(p, due, o, bw_tally_message(&p->tally, o));
 }
 
@@ -129,7 +131,7 @@ static enum bw_err offer_message(struct play *p, struct due *due, struct bw_slic
 	if (due->offer == NULL)
 		err = bw_offer_make(p, due, from, &due->offer, why);
 	if (err == BW_OK)
-		err = bw_stage_expire(&p->stage, BW_SIMULATE_START_MS + due->at_ms, why);
+		err = bw_stage_tick(&p->stage, BW_SIMULATE_START_MS + due->at_ms, why);
 	if (err != BW_OK)
 		return err;
 	bw_offer_bring(p, due, from, &outcome);

@@ -221,7 +221,7 @@ enum bw_err bw_read_set(struct reader *r)
 	struct bw_why why;
 
 	if (r->count != 3)
-		return bw_reader_fail(r, BW_ERR_INPUT, "'set' with %zu words behind it; expected 'set NAME VALUE'", r->count - 1);
+		return bw_reader_fail(r, BW_ERR_INPUT, "'set' without exactly a name and a value; expected 'set NAME VALUE'");
 	name = r->words[1];
 	value = r->words[2];
 	for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {

@@ -117,6 +117,8 @@ static enum bw_err make_config(struct stage *s, struct bw_config **out, struct b
 	if (err == BW_OK)
 		err = collect_lists(s, config, why);
 	config->lists = s->lists;
+	s->memory_ms = config->store.memory_ms;
+	s->sweep_every_ms = config->store.expire_every_ms;
 	config->list_count = s->scenario->list_count;
 	if (err == BW_OK)
 		*out = config;
@@ -186,11 +188,19 @@ enum bw_err bw_stage_reload(struct stage *s, int64_t now_ms, struct bw_why *why)
 	return BW_OK;
 }
 
-enum bw_err bw_stage_expire(struct stage *s, int64_t now_ms, struct bw_why *why)
+enum bw_err bw_stage_tick(struct stage *s, int64_t now_ms, struct bw_why *why)
 {
-	if (s->expiry_ms == 0 || now_ms < s->expiry_ms)
+	bool expired = s->expiry_ms != 0 && now_ms >= s->expiry_ms;
+
+	if (!expired && now_ms - s->swept_ms < s->sweep_every_ms)
 		return BW_OK;
-	return bw_stage_reload(s, now_ms, why);
+	s->swept_ms = now_ms;
+	enum bw_err err = s->shared->ops->expire(s->shared, now_ms, s->memory_ms, why);
+
+	if (err == BW_OK && expired)
+		err = bw_stage_reload(s, now_ms, why);
+	/* While the store does not answer, the daemon keeps what it has. */
+	return err == BW_ERR_STORE ? BW_OK : err;
 }
 
 /* --- opening and closing --- */

@@ -25,6 +25,8 @@ struct stage {
 	size_t domain_count;
 	struct bw_list_entry *lists;
 	int64_t expiry_ms;       /* the next setting to expire, 0: none */
+	int64_t swept_ms;        /* when the store last collected its garbage */
+	int64_t sweep_every_ms, memory_ms; /* of the configuration */
 };
 
 enum bw_err bw_stage_open(struct stage *stage, const struct bw_scenario *scenario, const struct bw_simulate_options *options,
@@ -32,7 +34,8 @@ enum bw_err bw_stage_open(struct stage *stage, const struct bw_scenario *scenari
 void bw_stage_close(struct stage *stage);
 /* Reads settings and lists anew, as the daemon does when they changed. The old world stays when the store does not answer. */
 enum bw_err bw_stage_reload(struct stage *stage, int64_t now_ms, struct bw_why *why);
-/* The same when a setting has expired by now. */
-enum bw_err bw_stage_expire(struct stage *stage, int64_t now_ms, struct bw_why *why);
+/* What a daemon does from time to time: garbage is collected, which tells the store the time, and the world is read anew when
+ * a setting has expired. */
+enum bw_err bw_stage_tick(struct stage *stage, int64_t now_ms, struct bw_why *why);
 
 #endif

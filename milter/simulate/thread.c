@@ -62,8 +62,24 @@ static struct thread *thread_new(struct bw_slice subject, struct bw_slice messag
 
 static void replace(struct thread **slot, struct thread *thread)
 {
+	(void)bw_thread_ref(thread); /* first: it may be the one that goes */
 	bw_thread_unref(slot);
-	*slot = bw_thread_ref(thread);
+	*slot = thread;
+}
+
+static void place_in(struct thread **slot, struct thread *thread)
+{
+	if (*slot == NULL || thread->went_out || !(*slot)->went_out)
+		replace(slot, thread);
+}
+
+static void place(struct threads *t, const struct mail_plan *plan, struct thread *thread)
+{
+	for (size_t i = 0; i < plan->to_count; i++) {
+		if (plan->lists[i] != NULL)
+			place_in(&t->newest[plan->lists[i]->index], thread);
+	}
+	place_in(&t->anywhere, thread);
 }
 
 struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan, struct bw_slice subject, struct bw_slice message_id)
@@ -80,13 +96,14 @@ struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan,
 			bw_thread_unref(&before);
 		}
 	}
-	for (size_t i = 0; i < plan->to_count; i++) {
-		if (plan->lists[i] != NULL)
-			replace(&t->newest[plan->lists[i]->index], thread);
-	}
-	replace(&t->anywhere, thread);
-	bw_thread_unref(&thread); /* the slots hold it */
-	return t->anywhere;
+	place(t, plan, thread);
+	return thread;
+}
+
+void bw_threads_went_out(struct threads *t, const struct mail_plan *plan, struct thread *thread)
+{
+	thread->went_out = true;
+	place(t, plan, thread);
 }
 
 struct thread *bw_threads_of(const struct threads *t, const struct mail_plan *plan)

@@ -11,6 +11,7 @@
 
 struct thread {
 	int users;
+	bool went_out; /* its root was let pass */
 	char *subject;
 	char *chain[REFERENCES_KEPT]; /* Message-IDs: the root, then the last replies, oldest first */
 	size_t chain_count;
@@ -25,8 +26,11 @@ struct threads {
 
 bool bw_threads_init(struct threads *t, size_t list_count);
 void bw_threads_done(struct threads *t);
-/* A post founds a thread: the newest of its lists, and the bearer of its name. Borrowed; NULL when memory is out. */
+/* A post founds a thread, which bears its name. Nobody can answer what never arrived: it is the newest of its lists only
+ * where no other went out, until bw_threads_went_out(). The caller gets a reference; NULL when memory is out. */
 struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan, struct bw_slice subject, struct bw_slice message_id);
+/* The post of that thread was let pass: from now on it is the newest of its lists. */
+void bw_threads_went_out(struct threads *t, const struct mail_plan *plan, struct thread *thread);
 /* The thread that a message of `plan` belongs to: the named one, else the newest of its first list, else (mail to a person) the
  * newest of all. NULL: there is none yet. */
 struct thread *bw_threads_of(const struct threads *t, const struct mail_plan *plan);

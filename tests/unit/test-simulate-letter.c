@@ -25,7 +25,7 @@ static struct letter letter_of(enum mail_kind kind)
 		.message_id = BW_S("7.4@simulate.nhs.example"),
 		.date_ms = INT64_C(1479112140000),
 		.references = chain,
-		.reference_count = kind == KIND_POST || kind == KIND_LIST_OUTPUT ? 0 : 2,
+		.reference_count = kind == KIND_POST || kind == KIND_LIST_OUTPUT || kind == KIND_RECALL ? 0 : 2,
 		.list_address = BW_S("all@nhs.example"),
 	};
 }
@@ -95,7 +95,7 @@ static void each_kind_is_recognised(void **state)
 		{ KIND_AUTO_REPLY, BW_CLASS_AUTO_REPLY, true },
 		{ KIND_MDN, BW_CLASS_MDN, true },
 		{ KIND_DSN, BW_CLASS_DSN, true },
-		{ KIND_RECALL, BW_CLASS_RECALL, true },
+		{ KIND_RECALL, BW_CLASS_RECALL, false },
 		{ KIND_CALENDAR_REPLY, BW_CLASS_CALENDAR_REPLY, true },
 	};
 
@@ -150,8 +150,11 @@ static void subjects_survive_their_encoding(void **state)
 		plain.subject = reply.subject = bw_slice_of(subjects[i]);
 		read_letter(&plain, arena, &a);
 		read_letter(&reply, arena, &b);
-		assert_true(bw_slice_equal(a.base_subject, bw_subject_base(arena, bw_slice_of(subjects[i]), &is_reply)));
-		assert_true(bw_slice_equal(a.base_subject, b.base_subject));
+		struct bw_slice base = bw_subject_base(arena, bw_slice_of(subjects[i]), &is_reply);
+
+		if (!bw_slice_equal(a.base_subject, base) || !bw_slice_equal(b.base_subject, base))
+			fail_msg("%s: '%.*s' and '%.*s' for '%.*s'", subjects[i], (int)a.base_subject.n, a.base_subject.p, (int)b.base_subject.n,
+			         b.base_subject.p, (int)base.n, base.p);
 		assert_true(b.reply_prefix);
 		bw_arena_free(&arena);
 	}
