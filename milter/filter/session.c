@@ -74,6 +74,17 @@ static void write_identity(struct bw_session *s, const char *auth, const char *c
 	bw_buf_done(&text);
 }
 
+/* What is no address is still somebody: two of them are two senders, and neither is the null sender. */
+static void keep_raw_sender(struct bw_slice path, struct bw_address *out)
+{
+	size_t n = bw_slice_copy(path, out->text, sizeof(out->text));
+
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)out->text[i] < ' ' || out->text[i] == 0x7F)
+			out->text[i] = '?';
+	}
+}
+
 void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *auth, const char *cert, int64_t declared_size)
 {
 	bw_session_abort(s);
@@ -84,7 +95,8 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 	bw_identity_classify(config, s->local ? NULL : s->ip, s->daemon_name, &s->facts);
 	s->facts.declared_size = declared_size;
 	/* Senders keep their +detail: two details are two senders as far as anybody can tell. */
-	bw_address_normalise(path, 0, &s->facts.sender);
+	if (!bw_address_normalise(path, 0, &s->facts.sender))
+		keep_raw_sender(path, &s->facts.sender);
 	write_identity(s, auth, cert);
 }
 

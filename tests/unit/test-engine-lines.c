@@ -134,13 +134,13 @@ static void send(struct house *h, const struct mail *m)
 }
 
 static const struct mail day[] = {
-	{ 0, "<comms@nhs.example>", "comms", "<all@nhs.example>", "<1@a>", NULL, "Town hall", NULL, NULL },
+	{ 0, "<comms@nhs.example>", "comms@nhs.example", "<all@nhs.example>", "<1@a>", NULL, "Town hall", NULL, NULL },
 	{ 60, "<u1@nhs.example>", NULL, "<all@nhs.example>", "<2@a>", "<1@a>", "Re: Town hall", NULL, NULL },
 	{ 61, "<u2@nhs.example>", NULL, "<all@nhs.example>", "<3@a>", "<1@a>", "Re: Town hall", NULL, NULL },
 	{ 70, "<mallory@nhs.example>", NULL, "<all@nhs.example>", "<4@a>", NULL, "Re: opens no door", NULL, NULL },
 	{ 80, "<u3@nhs.example>", NULL, "<ward@nhs.example>", "<5@a>", NULL, "Rota", NULL, NULL },
 	{ 90, "<u4@nhs.example>", NULL, "<ward@nhs.example>", "<6@a>", "<5@a>", "Automatic reply: Rota", "Auto-Submitted", "auto-replied" },
-	{ 100, "<comms@nhs.example>", "comms", "<tags@nhs.example>", "<7@a>", NULL, "50% off", NULL, NULL },
+	{ 100, "<comms@nhs.example>", "comms@nhs.example", "<tags@nhs.example>", "<7@a>", NULL, "50% off", NULL, NULL },
 	{ 101, "<u1@nhs.example>", NULL, "<tags@nhs.example>", "<8@a>", "<7@a>", "Re: 50% off", NULL, NULL },
 	{ 102, "<u2@nhs.example>", NULL, "<tags@nhs.example>", "<9@a>", "<7@a>", "Re: 50% off", NULL, NULL },
 	{ 103, "<u3@nhs.example>", NULL, "<tags@nhs.example>", "<10@a>", "<7@a>", "Re: 50% off", NULL, NULL },
