@@ -85,6 +85,14 @@ static void show_time(struct cli *c, const char *what, int64_t at_ms)
 	bw_buf_done(&text);
 }
 
+static void show_conversation(struct cli *c, const struct bw_hash *conversation)
+{
+	char hex[2 * BW_HASH_BYTES + 1];
+
+	bw_hash_hex(conversation, hex);
+	bw_cli_say(c, STYLE_PLAIN, "%-13s %s", "conversation:", hex);
+}
+
 static void show_window(struct cli *c, const struct breaker_view *v)
 {
 	struct bw_buf text;
@@ -100,13 +108,15 @@ static void show_text(struct cli *c, const struct breaker_view *v)
 	const struct bw_breaker *r = &v->record;
 	enum style style = bw_cli_breaker_stops(v) ? STYLE_BAD : STYLE_PLAIN;
 
-	bw_cli_say(c, STYLE_HEAD, "breaker %s of %s: %s", v->id, v->list, v->key.scope == BW_SCOPE_LIST ? "list" : "conversation");
+	bw_cli_say(c, STYLE_HEAD, "%s breaker %s of %s", v->key.scope == BW_SCOPE_LIST ? "list" : "conversation", v->id, v->list);
 	bw_cli_say(c, style, "%-13s %s", "state:", bw_cli_breaker_state(v));
 	bw_cli_say(c, STYLE_PLAIN, "%-13s %s", "side:", bw_side_name(v->key.side));
+	if (v->key.scope == BW_SCOPE_CONVERSATION)
+		show_conversation(c, &v->key.conversation);
 	if (r->phase != BW_PHASE_CLOSED || r->trips > 0)
 		show_time(c, "since:", r->since_ms);
 	if (r->phase != BW_PHASE_CLOSED)
-		show_time(c, "at least until:", r->until_ms);
+		show_time(c, "not before:", r->until_ms);
 	if (r->rule != BW_RULE_NONE)
 		bw_cli_say(c, STYLE_PLAIN, "%-13s %s: %lld of at most %lld", "tripped by:", bw_rule_name(r->rule), (long long)r->ordinal, (long long)r->limit);
 	show_window(c, v);
@@ -145,11 +155,13 @@ static void print_change(struct cli *c, const struct target *t, const struct wor
 {
 	const char *scope = t->key.scope == BW_SCOPE_LIST ? "list" : "conversation";
 	struct bw_buf until;
+	char id[BREAKER_ID_BYTES];
 	json_t *o;
 
 	if (c->args.json) {
+		bw_cli_breaker_id(&t->key, id);
 		o = json_object();
-		bw_cli_put_text(o, "id", t->view != NULL ? t->view->id : NULL);
+		bw_cli_put_text(o, "id", id);
 		bw_cli_put_text(o, "guard", scope);
 		bw_cli_put(o, "list", t->key.list);
 		bw_cli_put_text(o, "side", bw_side_name(t->key.side));

@@ -9,8 +9,7 @@
 
 #define USUAL_WINDOW_MS BW_HOUR_MS
 
-/* Ten digits: among a million breakers two would share them once in a million times. */
-static void name_breaker(const struct bw_breaker_key *key, char out[BREAKER_ID_BYTES])
+void bw_cli_breaker_id(const struct bw_breaker_key *key, char out[BREAKER_ID_BYTES])
 {
 	static const struct bw_key public_key; /* an id is to be the same everywhere, and hides nothing */
 	char hex[2 * BW_HASH_BYTES + 1];
@@ -120,7 +119,7 @@ static bool gather(void *ctx, const struct bw_breaker_row *row)
 
 	*v = (struct breaker_view){ .key = row->key, .list = list, .record = row->record, .senders = row->senders, .last_ms = row->last_ms };
 	v->key.list = bw_slice_of(list);
-	name_breaker(&v->key, v->id);
+	bw_cli_breaker_id(&v->key, v->id);
 	limits_of(g->c, v->key.list, &limits);
 	v->window_ms = window_of(&limits, v);
 	return true;
@@ -137,7 +136,7 @@ static bool recount(void *ctx, const struct bw_breaker_row *row)
 	struct gathering *g = ctx;
 	struct breaker_view wanted;
 
-	name_breaker(&row->key, wanted.id);
+	bw_cli_breaker_id(&row->key, wanted.id);
 	struct breaker_view *v = g->out->count == 0 ? NULL : bsearch(&wanted, g->out->at, g->out->count, sizeof(wanted), by_id);
 
 	if (v != NULL && v->window_ms == g->window_ms)

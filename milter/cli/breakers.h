@@ -28,6 +28,8 @@ struct breakers {
 	bool cut; /* there are more than BREAKERS_MAX */
 };
 
+/* Ten hex digits: among a million breakers two would share them once in two. */
+void bw_cli_breaker_id(const struct bw_breaker_key *key, char out[BREAKER_ID_BYTES]);
 /* Those of `list` (empty: of all): open, half-open and overridden ones, with `all` also closed ones that once tripped. */
 enum bw_cli_exit bw_cli_breakers(struct cli *c, struct bw_slice list, bool all, struct breakers *out);
 void bw_cli_breakers_done(struct breakers *b);

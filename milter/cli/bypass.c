@@ -98,9 +98,12 @@ static void print_bypass(struct cli *c, int64_t end_ms)
 
 static enum bw_cli_exit end_bypass(struct cli *c, const char *path)
 {
-	if (unlink(path) != 0 && errno != ENOENT)
+	bool was = unlink(path) == 0;
+
+	if (!was && errno != ENOENT)
 		return file_error(c, path, "cannot be removed");
-	note_bypass(c, "ended");
+	if (was)
+		note_bypass(c, "ended");
 	print_bypass(c, 0);
 	return BW_CLI_DONE;
 }

@@ -14,6 +14,10 @@
 
 /* Puts `name` (any form of settings.h) to `value` with the command's --for, --reason and --force. */
 enum bw_cli_exit bw_cli_set(struct cli *c, struct bw_slice name, struct bw_slice value);
+/* What a name means in `settings`: for "@ADDRESS.GUARD.FIELD" without an override what applies to that list. */
+void bw_cli_setting_value(const struct cli *c, const struct bw_settings *settings, struct bw_slice name, struct bw_buf *out);
+/* What applies to one list under `row`: its tier's value and its overrides together. */
+void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list, struct bw_buf *out);
 /* The full name of a setting for the command's --list, and with its list's address normalised: "@all@nhs.example.list.budget". */
 enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_buf *out);
 
@@ -23,6 +27,7 @@ enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_
 struct list_change {
 	struct bw_list_row row;
 	struct bw_buf posters; /* of row.posters: identities, comma-separated */
+	enum bw_source was;    /* where the entry stood before */
 };
 /* What the directory says of `list`, as the operator's row; bw_list_change_done() afterwards. */
 void bw_cli_list_change(const struct bw_list *list, struct list_change *out);

@@ -26,9 +26,6 @@ static bool is_queue_id(const char *text)
 
 enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out)
 {
-	const struct bw_list *list = NULL;
-	enum bw_cli_exit code = BW_CLI_DONE;
-
 	*out = (struct selection){ .ids = c->words, .id_count = c->word_count, .conversation = c->args.conversation, .all_states = c->args.all };
 	for (int i = 0; i < c->word_count; i++) {
 		if (!is_hex(c->words[i]) && !is_queue_id(c->words[i]))
@@ -36,11 +33,7 @@ enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out)
 	}
 	if (c->args.conversation != NULL && !is_hex(c->args.conversation))
 		return bw_cli_fail(c, BW_CLI_USAGE, "--conversation: \"%s\" is no id, expected 4 to 32 hex digits", c->args.conversation);
-	if (c->args.list != NULL)
-		code = bw_cli_find_list(c, c->args.list, &list);
-	if (list != NULL)
-		out->list = list->address;
-	return code;
+	return c->args.list != NULL ? bw_cli_address(c, c->args.list, &out->list) : BW_CLI_DONE;
 }
 
 struct filter {
@@ -78,7 +71,7 @@ static bool filter_each(void *ctx, const struct bw_held *held)
 enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held), void *ctx)
 {
 	struct filter f = { .s = s, .each = each, .ctx = ctx };
-	struct bw_held_query query = { .list = s->list, .by_state = !s->all_states, .state = BW_HELD_WAITING };
+	struct bw_held_query query = { .list = bw_slice_of(s->list.text), .by_state = !s->all_states, .state = BW_HELD_WAITING };
 
 	return bw_cli_fail_err(c->store->ops->held_each(c->store, &query, filter_each, &f, &c->why));
 }

@@ -16,7 +16,7 @@ enum { ENTRIES_MAX = 20000, ID_LEAST_DIGITS = 4 };
 struct selection {
 	const char *const *ids;
 	int id_count;
-	struct bw_slice list;
+	struct bw_address list;   /* "" any; it need not be a list any more */
 	const char *conversation; /* beginning of its hex digits, NULL any */
 	bool all_states;          /* not only waiting ones */
 };

@@ -76,6 +76,8 @@ static void print_one(struct cli *c, const struct command *command)
 	bw_cli_line(c, STYLE_PLAIN, "%s", "");
 	bw_buf_reset(&text);
 	bw_buf_add(&text, first);
+	if (text.n > 0 && text.p[0] >= 'a' && text.p[0] <= 'z')
+		text.p[0] = (char)(text.p[0] - 'a' + 'A'); /* a sentence here, a phrase in the table */
 	bw_buf_add_char(&text, '.');
 	if (command->help[first.n] == '\n')
 		bw_buf_printf(&text, " %s", command->help + first.n + 1);

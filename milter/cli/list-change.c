@@ -16,6 +16,7 @@ void bw_cli_list_change(const struct bw_list *list, struct list_change *out)
 			.source = BW_SOURCE_OPERATOR,
 			.unconfirmed = list->unconfirmed,
 		},
+		.was = list->source,
 	};
 	bw_buf_init(&out->posters, POSTERS_MAX_BYTES);
 	for (size_t i = 0; i < list->poster_count; i++) {
@@ -82,6 +83,39 @@ static json_t *describe(const struct cli *c, const struct bw_list_row *row)
 	return o;
 }
 
+/* What the daemon would skip is not stored: the directory's own rules are asked first. */
+static enum bw_cli_exit check_entry(struct cli *c, const struct list_change *change)
+{
+	static struct bw_slice posters[BW_LIST_POSTERS_MAX + 1]; /* one command at a time */
+	struct bw_slice rest = change->row.posters;
+	struct bw_list_entry entry = {
+		.address = change->row.address, .size = change->row.size, .source = change->row.source, .owner = change->row.owner,
+		.list_id = change->row.list_id, .posters = posters,
+	};
+	struct bw_directory_builder *builder = bw_directory_builder_new(&bw_cli_config(c)->tiers);
+	enum bw_err err = BW_OK;
+
+	while (rest.n > 0 && entry.poster_count <= BW_LIST_POSTERS_MAX) {
+		size_t comma = bw_slice_find(rest, ',');
+
+		posters[entry.poster_count++] = bw_slice_head(rest, comma);
+		rest = bw_slice_from(rest, comma + 1);
+	}
+	if (builder == NULL)
+		err = bw_fail(&c->why, BW_ERR_MEMORY, "no memory for the directory");
+	else
+		err = bw_directory_add(builder, &entry, &c->why);
+	bw_directory_builder_free(&builder);
+	return bw_cli_fail_err(err);
+}
+
+/* A list of the configuration file gets an entry here, which is stronger from then on. */
+static void note_source(struct cli *c, const struct list_change *change)
+{
+	if (change->was == BW_SOURCE_CONFIG)
+		bw_cli_say(c, STYLE_WARN, "note: its entry stands in the store from now on, and is stronger than the one of the configuration file");
+}
+
 enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, const char *what)
 {
 	struct bw_list_row *row = &change->row;
@@ -89,15 +123,18 @@ enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, cons
 
 	row->posters = bw_buf_slice(&change->posters);
 	row->changed_ms = c->now_ms;
-	enum bw_err err = c->store->ops->list_put(c->store, row, &version, &c->why);
+	enum bw_cli_exit code = row->removed ? BW_CLI_DONE : check_entry(c, change);
 
-	if (err != BW_OK)
-		return bw_cli_fail_err(err);
+	if (code == BW_CLI_DONE)
+		code = bw_cli_fail_err(c->store->ops->list_put(c->store, row, &version, &c->why));
+	if (code != BW_CLI_DONE)
+		return code;
 	enum bw_cli_exit event = bw_cli_event(c, BW_EVENT_DIRECTORY, row->address, BW_S(""), "%.*s %s", (int)row->address.n, row->address.p, what);
 	json_t *json = describe(c, row);
 
 	bw_cli_say(c, STYLE_PLAIN, "%.*s %s", (int)row->address.n, row->address.p, what);
-	enum bw_cli_exit code = bw_cli_await(c, VERSION_DIRECTORY, version, json);
+	note_source(c, change);
+	code = bw_cli_await(c, VERSION_DIRECTORY, version, json);
 
 	if (c->args.json)
 		bw_cli_json(c, json);

@@ -64,7 +64,7 @@ static enum bw_cli_exit run_ls(struct cli *c)
 		else
 			list_row(t, list);
 	}
-	bw_cli_table_end(&t, part.n > 0 ? "no list has that in its address" : "no lists; `list add ADDRESS --size N` adds one");
+	bw_cli_table_end(&t, part.n > 0 ? "no list has that in its address" : "no lists; `list add ADDRESS SIZE` adds one");
 	return BW_CLI_DONE;
 }
 
@@ -103,6 +103,7 @@ static enum bw_cli_exit run_show(struct cli *c)
 		bw_cli_json(c, o);
 	} else if (code == BW_CLI_DONE) {
 		show_text(c, list);
+		bw_cli_say(c, STYLE_PLAIN, "%s", "");
 		bw_cli_breakers_text(c, &breakers, "mail flows: no breaker of this list is open");
 	}
 	bw_cli_breakers_done(&breakers);
@@ -116,36 +117,78 @@ struct texts {
 	char list_id[256];
 };
 
+/* RFC 2919 section 3: the id stands between < and >, in any case, and has neither blanks nor brackets. */
+static enum bw_cli_exit read_list_id(struct cli *c, struct list_change *change, struct texts *texts)
+{
+	struct bw_slice id = bw_slice_trim(bw_slice_of(c->args.list_id));
+
+	if (id.n > 2 && id.p[0] == '<' && id.p[id.n - 1] == '>')
+		id = bw_slice_from(bw_slice_head(id, id.n - 1), 1);
+	if (id.n >= sizeof(texts->list_id))
+		return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: longer than %zu bytes", sizeof(texts->list_id) - 1);
+	for (size_t i = 0; i < id.n; i++) {
+		if ((unsigned char)id.p[i] <= ' ' || id.p[i] == 0x7F || id.p[i] == '<' || id.p[i] == '>')
+			return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: \"%.*s\" is no List-Id, expected one word such as all.example.org", (int)id.n, id.p);
+		texts->list_id[i] = (char)tolower((unsigned char)id.p[i]);
+	}
+	change->row.list_id = bw_slice_of(texts->list_id);
+	return BW_CLI_DONE;
+}
+
 /* --owner, --list-id and --poster, as far as they are given. */
 static enum bw_cli_exit apply_options(struct cli *c, struct list_change *change, struct texts *texts)
 {
 	enum bw_cli_exit code = BW_CLI_DONE;
-	struct bw_slice id = bw_slice_trim(bw_slice_of(c->args.list_id));
 
 	if (c->args.owner != NULL && c->args.owner[0] != '\0')
 		code = bw_cli_address(c, c->args.owner, &texts->owner);
 	if (c->args.owner != NULL)
 		change->row.owner = bw_slice_of(texts->owner.text);
-	if (id.n >= sizeof(texts->list_id))
-		return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: longer than %zu bytes", sizeof(texts->list_id) - 1);
-	/* RFC 2919 section 3: the id stands between < and >, in any case. */
-	if (id.n > 2 && id.p[0] == '<' && id.p[id.n - 1] == '>')
-		id = bw_slice_from(bw_slice_head(id, id.n - 1), 1);
-	if (c->args.list_id != NULL) {
-		bw_slice_copy(id, texts->list_id, sizeof(texts->list_id));
-		for (char *p = texts->list_id; *p != '\0'; p++)
-			*p = (char)tolower((unsigned char)*p);
-		change->row.list_id = bw_slice_of(texts->list_id);
-	}
+	if (code == BW_CLI_DONE && c->args.list_id != NULL)
+		code = read_list_id(c, change, texts);
 	for (size_t i = 0; code == BW_CLI_DONE && i < c->args.text_count; i++)
 		code = bw_cli_add_poster(c, change, c->args.texts[i]);
 	return code;
+}
+
+/* The size is the second word, or --size. */
+static enum bw_cli_exit read_size(struct cli *c)
+{
+	int64_t size;
+
+	if (c->word_count < 2)
+		return BW_CLI_DONE;
+	if (c->args.size > 0)
+		return bw_cli_fail(c, BW_CLI_USAGE, "%s: the size is given twice, %s and --size", c->command->name, c->words[1]);
+	if (!bw_parse_int(bw_slice_of(c->words[1]), &size) || size < 1 || size > BW_LIST_SIZE_MAX)
+		return bw_cli_fail(c, BW_CLI_USAGE, "%s: \"%s\" is no size, allowed: 1 to 1,000,000,000 members", c->command->name, c->words[1]);
+	c->args.size = size;
+	return BW_CLI_DONE;
 }
 
 static void say_members(struct bw_buf *out, const struct cli *c, int64_t size)
 {
 	bw_print_count(out, size);
 	bw_buf_printf(out, " member%s (%s)", size == 1 ? "" : "s", bw_tier_name(bw_tier_of(&bw_cli_config(c)->tiers, size)));
+}
+
+static void say_text(struct bw_buf *out, const char *what, struct bw_slice text)
+{
+	if (text.n > 0)
+		bw_buf_printf(out, ", %s %.*s", what, (int)text.n, text.p);
+	else
+		bw_buf_printf(out, ", no %s", what);
+}
+
+/* What else was changed, for the history. */
+static void say_options(struct bw_buf *out, const struct cli *c, const struct list_change *change)
+{
+	if (c->args.owner != NULL)
+		say_text(out, "owner", change->row.owner);
+	if (c->args.list_id != NULL)
+		say_text(out, "List-Id", change->row.list_id);
+	if (c->args.unconfirmed)
+		bw_buf_add_text(out, ", its next post is held until `list confirm`");
 }
 
 static enum bw_cli_exit add(struct cli *c, struct bw_slice address)
@@ -159,10 +202,9 @@ static enum bw_cli_exit add(struct cli *c, struct bw_slice address)
 	bw_buf_init(&what, TEXT_MAX_BYTES);
 	bw_buf_add_text(&what, "added with ");
 	say_members(&what, c, list.size);
-	if (list.unconfirmed)
-		bw_buf_add_text(&what, ", its next post is held until `list confirm`");
 	enum bw_cli_exit code = apply_options(c, &change, &texts);
 
+	say_options(&what, c, &change);
 	if (code == BW_CLI_DONE)
 		code = bw_cli_put_list(c, &change, bw_buf_text(&what));
 	bw_buf_done(&what);
@@ -175,10 +217,12 @@ static enum bw_cli_exit run_add(struct cli *c)
 	struct bw_address address;
 	enum bw_cli_exit code = bw_cli_address(c, c->words[0], &address);
 
+	if (code == BW_CLI_DONE)
+		code = read_size(c);
 	if (code != BW_CLI_DONE)
 		return code;
 	if (c->args.size == 0)
-		return bw_cli_fail(c, BW_CLI_USAGE, "list add: --size N is missing: how many members %s has", address.text);
+		return bw_cli_fail(c, BW_CLI_USAGE, "list add: how many members has %s? A SIZE is missing", address.text);
 	if (bw_directory_find(bw_world_directory(c->world), bw_slice_of(address.text)) != NULL)
 		return bw_cli_fail(c, BW_CLI_NO, "%s is a list already; `list set` changes it", address.text);
 	return add(c, bw_slice_of(address.text));
@@ -206,6 +250,7 @@ static enum bw_cli_exit change_list(struct cli *c, const struct bw_list *list, c
 	}
 	enum bw_cli_exit code = apply_options(c, &change, &texts);
 
+	say_options(&what, c, &change);
 	if (code == BW_CLI_DONE)
 		code = bw_cli_put_list(c, &change, bw_buf_text(&what));
 	bw_buf_done(&what);
@@ -219,10 +264,12 @@ static enum bw_cli_exit run_set(struct cli *c)
 	const struct bw_list *list;
 	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
 
+	if (code == BW_CLI_DONE)
+		code = read_size(c);
 	if (code != BW_CLI_DONE)
 		return code;
-	if ((c->args.given & some) == 0)
-		return bw_cli_fail(c, BW_CLI_USAGE, "list set: nothing to change; give --size, --owner, --list-id or --unconfirmed");
+	if ((c->args.given & some) == 0 && c->args.size == 0)
+		return bw_cli_fail(c, BW_CLI_USAGE, "list set: nothing to change; give SIZE, --owner, --list-id or --unconfirmed");
 	return change_list(c, list, "changed");
 }
 
@@ -231,6 +278,8 @@ static enum bw_cli_exit run_confirm(struct cli *c)
 	const struct bw_list *list;
 	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
 
+	if (code == BW_CLI_DONE)
+		code = read_size(c);
 	if (code != BW_CLI_DONE)
 		return code;
 	if (!list->unconfirmed && (c->args.size == 0 || c->args.size == list->size)) {
@@ -244,15 +293,15 @@ static enum bw_cli_exit run_confirm(struct cli *c)
 
 /* --- removing --- */
 
-static const struct bw_list_entry *in_configuration(const struct cli *c, struct bw_slice address)
+static bool in_configuration(const struct cli *c, struct bw_slice address)
 {
 	const struct bw_config *config = bw_cli_config(c);
 
 	for (size_t i = 0; i < config->list_count; i++) {
 		if (bw_slice_equal(config->lists[i].address, address))
-			return &config->lists[i];
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* Without its entry an open breaker guards nothing: the storm would go on as ordinary mail. */
@@ -280,12 +329,14 @@ static enum bw_cli_exit run_rm(struct cli *c)
 	if (list->source == BW_SOURCE_CONFIG)
 		return bw_cli_fail(c, BW_CLI_NO, "%.*s is named in the configuration file; remove it there and reload breakwaterd",
 		                   (int)list->address.n, list->address.p);
-	code = check_removal(c, list);
+	bool stays = in_configuration(c, list->address);
+
+	code = stays ? BW_CLI_DONE : check_removal(c, list);
 	if (code != BW_CLI_DONE)
 		return code;
 	bw_cli_list_change(list, &change);
 	change.row.removed = true;
-	code = bw_cli_put_list(c, &change, in_configuration(c, list->address) != NULL ? "removed here; the configuration file still names it" : "removed");
+	code = bw_cli_put_list(c, &change, stays ? "removed here; the entry of the configuration file is in force again" : "removed");
 	bw_cli_list_change_done(&change);
 	return code;
 }
@@ -293,15 +344,15 @@ static enum bw_cli_exit run_rm(struct cli *c)
 const struct command bw_cli_family_list[] = {
 	{ "list ls", "[PART]", 0, 1, OPT(LIMIT), NEED_STORE, false, run_ls, "lists of the directory, those with PART in their address" },
 	{ "list show", "ADDRESS", 1, 1, 0, NEED_STORE, false, run_show, "one list: its size, its posters, its breakers" },
-	{ "list add", "ADDRESS", 1, 1, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(POSTER) | OPT(UNCONFIRMED), NEED_STORE, true, run_add,
-	  "add a list; --size is needed" },
-	{ "list set", "ADDRESS", 1, 1, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED), NEED_STORE, true, run_set,
+	{ "list add", "ADDRESS SIZE", 1, 2, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(POSTER) | OPT(UNCONFIRMED), NEED_STORE, true, run_add,
+	  "add a list of so many members" },
+	{ "list set", "ADDRESS [SIZE]", 1, 2, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED), NEED_STORE, true, run_set,
 	  "change a list's size, owner or List-Id" },
 	{ "list rm", "ADDRESS", 1, 1, OPT(FORCE), NEED_STORE, true, run_rm,
 	  "remove a list that was added here\n"
 	  "Refused with exit code 3 while one of its breakers is open; --force lifts that." },
-	{ "list confirm", "ADDRESS", 1, 1, OPT(SIZE), NEED_STORE, true, run_confirm,
+	{ "list confirm", "ADDRESS [SIZE]", 1, 2, OPT(SIZE), NEED_STORE, true, run_confirm,
 	  "confirm the size of a list that an import found surprising\n"
-	  "Until then its next post is held, whoever sends it. --size confirms another number." },
+	  "Until then its next post is held, whoever sends it. SIZE confirms another number." },
 	{ .name = NULL },
 };

@@ -2,13 +2,16 @@
 
 #include <string.h>
 
+enum { DISTANCE_MAX = 8 };
+
+size_t bw_cli_nearest_bound(size_t n)
+{
+	return n / 3 + 2 < DISTANCE_MAX ? n / 3 + 2 : DISTANCE_MAX;
+}
+
 void bw_cli_nearest_start(struct nearest *n, struct bw_slice wanted)
 {
-	*n = (struct nearest){ .wanted = wanted };
-	/* A third of it may be wrong, one character always. */
-	n->distance = wanted.n < NEAREST_BYTES ? wanted.n / 3 + 2 : 0;
-	if (n->distance > 8)
-		n->distance = 8;
+	*n = (struct nearest){ .wanted = wanted, .distance = bw_cli_nearest_bound(wanted.n) };
 }
 
 static size_t least(size_t a, size_t b, size_t c)
@@ -47,7 +50,7 @@ void bw_cli_nearest_offer(struct nearest *n, struct bw_slice candidate)
 {
 	size_t gap = n->wanted.n > candidate.n ? n->wanted.n - candidate.n : candidate.n - n->wanted.n;
 
-	if (candidate.n >= NEAREST_BYTES || gap >= n->distance)
+	if (candidate.n >= NEAREST_BYTES || n->wanted.n >= NEAREST_BYTES || gap >= n->distance)
 		return;
 	size_t d = distance(n->wanted, candidate, n->distance);
 

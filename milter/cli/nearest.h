@@ -18,6 +18,8 @@ struct nearest {
 	char name[NEAREST_BYTES];
 };
 
+/* How far off the nearest to a name of `n` characters may be: a third of it may be wrong, one character always. */
+size_t bw_cli_nearest_bound(size_t n);
 void bw_cli_nearest_start(struct nearest *n, struct bw_slice wanted);
 void bw_cli_nearest_offer(struct nearest *n, struct bw_slice candidate);
 

@@ -42,13 +42,6 @@ static enum bw_cli_exit run_ls(struct cli *c)
 	return BW_CLI_DONE;
 }
 
-/* A list of the configuration file gets an entry here, which is stronger from then on. */
-static void note_source(struct cli *c, const struct bw_list *list)
-{
-	if (list->source == BW_SOURCE_CONFIG)
-		bw_cli_say(c, STYLE_WARN, "note: from now on this entry stands in the store; changes of this list in the configuration file no longer act");
-}
-
 /* The identity that `word` means, in full: "auth:comms@nhs.example". */
 static enum bw_cli_exit identify(struct cli *c, const char *word, struct list_change *out)
 {
@@ -83,7 +76,6 @@ static enum bw_cli_exit store(struct cli *c, const struct bw_list *list, struct 
 		bw_buf_printf(&change.posters, "%s%.*s", change.posters.n > 0 ? "," : "", (int)identity.n, identity.p);
 	bw_buf_init(&what, 600);
 	bw_buf_printf(&what, add ? "has %.*s as a poster now" : "has %.*s as a poster no longer", (int)identity.n, identity.p);
-	note_source(c, list);
 	enum bw_cli_exit code = bw_cli_put_list(c, &change, bw_buf_text(&what));
 
 	bw_buf_done(&what);

@@ -130,6 +130,15 @@ static enum bw_err run(const char *path, char *const argv[], struct bw_buf *said
 	return err;
 }
 
+static struct bw_slice one_line(struct bw_buf *said)
+{
+	for (size_t i = 0; i < said->n; i++) {
+		if (said->p[i] == '\n')
+			said->p[i] = ' ';
+	}
+	return bw_slice_trim(bw_buf_slice(said));
+}
+
 /* `name` [-c DIR] `flag` ID. */
 static enum bw_err order(const struct postfix *postfix, const char *const command[2], const char *queue_id, struct bw_buf *said,
                          struct bw_why *why)
@@ -158,7 +167,7 @@ static enum bw_err order(const struct postfix *postfix, const char *const comman
 	err = run(path, words, said, &status, why);
 	if (err != BW_OK || status == 0)
 		return err;
-	struct bw_slice text = bw_slice_trim(bw_buf_slice(said));
+	struct bw_slice text = one_line(said);
 
 	if (geteuid() != 0)
 		return bw_fail(why, BW_ERR_PERMISSION, "%s %s %s: %.*s; try sudo", path, command[1], queue_id, (int)text.n, text.p);

@@ -109,14 +109,14 @@ static enum bw_cli_exit announce(struct cli *c, const struct setting_change *s, 
 	                                      (int)s->name.n, s->name.p, bw_buf_text(&s->after), bw_buf_text(&s->before),
 	                                      reason.n > 0 ? ": " : "", (int)reason.n, reason.n > 0 ? reason.p : "");
 
-	tell(c, s);
-	enum bw_cli_exit code = bw_cli_await(c, VERSION_SETTINGS, version, json);
-
 	bw_cli_put(json, "name", s->name);
 	bw_cli_put(json, "value", bw_buf_slice(&s->after));
 	bw_cli_put(json, "before", bw_buf_slice(&s->before));
 	bw_cli_put_time(json, "until", c->args.for_ms > 0 ? c->now_ms + c->args.for_ms : 0);
 	bw_cli_put_int(json, "version", version);
+	tell(c, s);
+	enum bw_cli_exit code = bw_cli_await(c, VERSION_SETTINGS, version, json);
+
 	if (c->args.json)
 		bw_cli_json(c, json);
 	else
@@ -137,16 +137,6 @@ static void change_done(struct setting_change *s)
 	bw_buf_done(&s->after);
 }
 
-/* What a name means in `settings`; nothing is known of a list without an override of its own. */
-static void read_value(const struct bw_settings *settings, struct bw_slice name, struct bw_buf *out)
-{
-	struct bw_why why;
-
-	bw_buf_reset(out);
-	if (bw_settings_get(settings, name, out, &why) != BW_OK)
-		bw_buf_add_text(out, "as its tier");
-}
-
 enum bw_cli_exit bw_cli_set(struct cli *c, struct bw_slice name, struct bw_slice value)
 {
 	struct bw_settings *next = bw_settings_copy(bw_world_settings(c->world));
@@ -163,8 +153,8 @@ enum bw_cli_exit bw_cli_set(struct cli *c, struct bw_slice name, struct bw_slice
 	if (code == BW_CLI_DONE)
 		code = check_safety(c, name, next);
 	if (code == BW_CLI_DONE) {
-		read_value(bw_world_settings(c->world), name, &s.before);
-		read_value(next, name, &s.after);
+		bw_cli_setting_value(c, bw_world_settings(c->world), name, &s.before);
+		bw_cli_setting_value(c, next, name, &s.after);
 		code = store_setting(c, name, value, &version);
 	}
 	if (code == BW_CLI_DONE)
@@ -233,12 +223,12 @@ static enum bw_cli_exit unset(struct cli *c, struct bw_slice name)
 		return code;
 	change_init(&s, name);
 	bw_buf_init(&skipped, VALUE_MAX_BYTES);
-	read_value(bw_world_settings(c->world), name, &s.before);
+	bw_cli_setting_value(c, bw_world_settings(c->world), name, &s.before);
 	code = store_setting(c, name, BW_S(""), &version);
 	if (code == BW_CLI_DONE)
 		code = bw_cli_fail_err(bw_world_renew(c->world, c->store, &skipped, &next, &c->why));
 	if (code == BW_CLI_DONE) {
-		read_value(bw_world_settings(next), name, &s.after);
+		bw_cli_setting_value(c, bw_world_settings(next), name, &s.after);
 		code = announce(c, &s, version);
 	}
 	bw_world_unref(&next);

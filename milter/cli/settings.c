@@ -31,13 +31,12 @@ static void tier_value(const struct cli *c, const struct bw_setting *row, enum b
 	bw_buf_done(&name);
 }
 
-/* What applies to one list, its tier and overrides together. */
-static void list_value(const struct cli *c, const struct bw_setting *row, const struct bw_list *list, struct bw_buf *out)
+void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list, struct bw_buf *out)
 {
 	struct bw_limits limits;
 	int64_t raw = 0;
 
-	bw_settings_resolve(bw_world_settings(c->world), list->tier, list->address, &limits);
+	bw_settings_resolve(settings, list->tier, list->address, &limits);
 	const char *at = (const char *)&limits + row->offset;
 
 	switch (row->kind) {
@@ -50,19 +49,21 @@ static void list_value(const struct cli *c, const struct bw_setting *row, const 
 	bw_setting_print(row, raw, out);
 }
 
-static void print_range(const struct bw_setting *row, struct bw_buf *out)
+void bw_cli_setting_value(const struct cli *c, const struct bw_settings *settings, struct bw_slice name, struct bw_buf *out)
 {
-	switch (row->kind) {
-	case BW_VALUE_MODE:   bw_buf_add_text(out, "enforce, shadow, off"); return;
-	case BW_VALUE_ACTION: bw_buf_add_text(out, "an action"); return;
-	case BW_VALUE_COUNT:
-	case BW_VALUE_DURATION: break;
-	}
-	bw_setting_print(row, row->min, out);
-	bw_buf_add_text(out, " to ");
-	bw_setting_print(row, row->max, out);
-	if (row->may_be_off)
-		bw_buf_add_text(out, ", off");
+	struct bw_slice field = field_of(name);
+	struct bw_why why;
+
+	bw_buf_reset(out);
+	if (bw_settings_get(settings, name, out, &why) == BW_OK)
+		return;
+	/* No override of its own: its list's tier speaks. */
+	struct bw_slice address = bw_slice_from(bw_slice_head(name, name.n > field.n ? name.n - field.n - 1 : 0), 1);
+	const struct bw_list *list = bw_directory_find(bw_world_directory(c->world), address);
+	const struct bw_setting *row = bw_setting_find(field);
+
+	if (list != NULL && row != NULL)
+		bw_cli_list_value(settings, row, list, out);
 }
 
 /* --- what the store changes --- */
@@ -143,7 +144,7 @@ static enum bw_err print_setting_json(struct cli *c, const struct bw_setting *ro
 		bw_cli_put(defaults, bw_tier_name(tier), bw_buf_slice(&text));
 	}
 	bw_buf_reset(&text);
-	print_range(row, &text);
+	bw_config_print_allowed(row, &text);
 	bw_cli_put_text(o, "name", row->name);
 	json_object_set_new(o, "values", values);
 	json_object_set_new(o, "defaults", defaults);
@@ -220,7 +221,7 @@ static enum bw_cli_exit for_list(struct cli *c)
 		t = bw_cli_table_start(c, columns, 2);
 	bw_buf_init(&text, VALUE_MAX_BYTES);
 	for (size_t i = 0; i < bw_setting_count(); i++) {
-		list_value(c, bw_setting_at(i), list, &text);
+		bw_cli_list_value(bw_world_settings(c->world), bw_setting_at(i), list, &text);
 		if (o != NULL) {
 			bw_cli_put(o, bw_setting_at(i)->name, bw_buf_slice(&text));
 			continue;
@@ -240,14 +241,11 @@ static enum bw_cli_exit explain_setting(struct cli *c, struct bw_slice name, con
 	struct bw_buf text;
 
 	bw_buf_init(&text, VALUE_MAX_BYTES);
-	if (bw_settings_get(bw_world_settings(c->world), name, &text, &c->why) != BW_OK) {
-		bw_buf_reset(&text);
-		bw_buf_add_text(&text, "as its tier");
-	}
+	bw_cli_setting_value(c, bw_world_settings(c->world), name, &text);
 	bw_cli_say(c, STYLE_HEAD, "%.*s = %s", (int)name.n, name.p, bw_buf_text(&text));
 	bw_cli_say(c, STYLE_PLAIN, "%s", row->help);
 	bw_buf_reset(&text);
-	print_range(row, &text);
+	bw_config_print_allowed(row, &text);
 	bw_cli_say(c, STYLE_PLAIN, "allowed: %s", bw_buf_text(&text));
 	bw_buf_reset(&text);
 	for (int tier = BW_TIER_HUGE; tier >= BW_TIER_SMALL; tier--) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bw/clock.h"
+#include "bw/parse.h"
 #include "output.h"
 
 enum { PATH_BYTES = 4096, NAME_BYTES = 200, REPORT_BYTES = 16 << 20 };
@@ -100,10 +101,15 @@ static void print_message(void *ctx, const struct bw_simulate_message *m)
 static void print_remark(void *ctx, int64_t at_ms, const char *text)
 {
 	struct cli *c = ctx;
-	struct bw_why line;
+	struct bw_buf at, line;
 
-	snprintf(line.text, sizeof(line.text), "%8lld s  %s", (long long)(at_ms / BW_SECOND_MS), text);
-	print_line(c, line.text);
+	bw_buf_init(&at, 40);
+	bw_print_duration(&at, at_ms);
+	bw_buf_init(&line, 4096);
+	bw_buf_printf(&line, "%10s  %s", bw_buf_text(&at), text);
+	print_line(c, bw_buf_text(&line));
+	bw_buf_done(&at);
+	bw_buf_done(&line);
 }
 
 /* The report is many lines; each is made harmless on its own. */

@@ -93,6 +93,8 @@ static void print_breakers(struct cli *c, const struct breakers *b)
 
 	bw_buf_init(&text, 60);
 	bw_buf_printf(&text, "%zu open", open);
+	if (open > 0 && bw_settings_mode(bw_world_settings(c->world)) == BW_MODE_SHADOW)
+		bw_buf_add_text(&text, "; in mode shadow only those that an operator opened stop mail");
 	label(c, open > 0 ? STYLE_BAD : STYLE_GOOD, "breakers:", bw_buf_text(&text));
 	bw_buf_done(&text);
 	if (b->count == 0)
@@ -127,10 +129,20 @@ static void print_worst(struct cli *c, const struct figures *f)
 	bw_cli_table_end(&t, NULL);
 }
 
+struct last {
+	struct cli *c;
+	bool begun;
+};
+
 static bool print_event(void *ctx, const struct bw_event_row *row)
 {
-	struct cli *c = ctx;
+	struct last *last = ctx;
+	struct cli *c = last->c;
 	struct bw_buf at;
+
+	if (!last->begun)
+		bw_cli_say(c, STYLE_PLAIN, "%s", "");
+	last->begun = true;
 
 	bw_buf_init(&at, 60);
 	bw_cli_stamp(&at, row->at_ms);
@@ -141,14 +153,15 @@ static bool print_event(void *ctx, const struct bw_event_row *row)
 
 static enum bw_err print_text(struct cli *c, const struct figures *f, const struct breakers *b)
 {
+	struct last last = { c, false };
+
 	print_mode(c, f);
 	print_store(c, f);
 	print_hosts(c, f);
 	print_counts(c, f);
 	print_breakers(c, b);
 	print_worst(c, f);
-	bw_cli_say(c, STYLE_PLAIN, "%s", "");
-	return c->store->ops->event_each(c->store, 0, EVENTS_SHOWN, print_event, c, &c->why);
+	return c->store->ops->event_each(c->store, 0, EVENTS_SHOWN, print_event, &last, &c->why);
 }
 
 /* --- the same as JSON --- */

@@ -20,7 +20,19 @@ struct flow {
 	const char *state; /* "STOPPED", "FLOWING" */
 	int64_t until_ms;  /* 0: for good */
 	size_t still_open; /* conversations that stay stopped */
+	int64_t senders;   /* of members in the list's window */
 };
+
+/* The counters remember the storm: with so many senders in the window the next one trips the list's breaker again. */
+static void warn_of_relapse(struct cli *c, const struct flow *f)
+{
+	struct bw_limits limits;
+
+	bw_settings_resolve(bw_world_settings(c->world), f->list->tier, f->list->address, &limits);
+	if (f->until_ms == 0 && limits.list.senders > 0 && f->senders >= limits.list.senders)
+		bw_cli_say(c, STYLE_WARN, "the next sender stops it again: %lld wrote lately, %lld may; `list resume --for 1h` keeps it flowing",
+		           (long long)f->senders, (long long)limits.list.senders);
+}
 
 static void print_flow(struct cli *c, const struct flow *f)
 {
@@ -43,7 +55,8 @@ static void print_flow(struct cli *c, const struct flow *f)
 	}
 	bw_cli_say(c, STYLE_HEAD, "mail to %.*s is now %s%s", (int)f->list->address.n, f->list->address.p, f->state, bw_buf_text(&until));
 	if (f->still_open > 0)
-		bw_cli_say(c, STYLE_WARN, "replies to %zu of its conversations are still stopped; `breaker ls` shows them, `list resume --conversations` lets them flow", f->still_open);
+		bw_cli_say(c, STYLE_WARN, "replies to %zu of its conversations are still stopped; `breaker ls` shows them, --conversations lets them flow", f->still_open);
+	warn_of_relapse(c, f);
 	bw_buf_done(&until);
 }
 
@@ -82,15 +95,19 @@ static enum bw_cli_exit run_stop(struct cli *c)
 static enum bw_cli_exit settle_conversations(struct cli *c, struct flow *f, enum bw_override value)
 {
 	struct breakers breakers = { 0 };
-	enum bw_cli_exit code = bw_cli_breakers(c, f->list->address, false, &breakers);
+	enum bw_cli_exit code = bw_cli_breakers(c, f->list->address, true, &breakers);
 
 	for (size_t i = 0; code == BW_CLI_DONE && i < breakers.count; i++) {
-		if (breakers.at[i].key.scope != BW_SCOPE_CONVERSATION)
+		const struct breaker_view *v = &breakers.at[i];
+
+		if (v->key.scope == BW_SCOPE_LIST && v->key.side == BW_SIDE_MEMBERS)
+			f->senders = v->senders;
+		if (v->key.scope == BW_SCOPE_LIST || (v->record.phase == BW_PHASE_CLOSED && v->record.override_state == BW_OVERRIDE_NONE))
 			continue;
 		if (c->args.conversations)
-			code = bw_cli_override(c, &breakers.at[i].key, value, f->until_ms, NULL);
+			code = bw_cli_override(c, &v->key, value, f->until_ms, NULL);
 		else
-			f->still_open += bw_cli_breaker_stops(&breakers.at[i]);
+			f->still_open += bw_cli_breaker_stops(v);
 	}
 	bw_cli_breakers_done(&breakers);
 	return code;

@@ -41,10 +41,9 @@ static void cut(char *text, size_t most)
 	memcpy(text, "..", 3); /* at least three characters stand here */
 }
 
-static void print_cell(const struct table *t, size_t row, size_t column)
+static void print_cell(const struct table *t, size_t row, size_t column, bool last)
 {
 	const char *text = t->cells[row][column] != NULL ? t->cells[row][column] : "";
-	bool last = column + 1 == t->count;
 	size_t n = characters(text);
 	int padding = n < t->widths[column] ? (int)(t->widths[column] - n) : 0;
 	FILE *out = t->c->env->out;
@@ -59,15 +58,31 @@ static void print_cell(const struct table *t, size_t row, size_t column)
 	fputs(last ? "\n" : "  ", out);
 }
 
+/* No blanks at the end of a line: what follows the last cell with something in it is left out. */
+static void print_row(const struct table *t, size_t row)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->cells[row][i] != NULL && t->cells[row][i][0] != '\0')
+			n = i + 1;
+	}
+	for (size_t i = 0; i < n; i++)
+		print_cell(t, row, i, i + 1 == n);
+}
+
 static void print_head(struct table *t)
 {
 	FILE *out = t->c->env->out;
+	size_t n = t->count;
 
-	for (size_t i = 0; i < t->count; i++) {
+	while (n > 1 && t->columns[n - 1].head[0] == '\0')
+		n--;
+	for (size_t i = 0; i < n; i++) {
 		const struct column *column = &t->columns[i];
-		int width = i + 1 == t->count && !column->right ? 0 : (int)t->widths[i];
+		int width = i + 1 == n && !column->right ? 0 : (int)t->widths[i];
 
-		fprintf(out, column->right ? "%*s%s" : "%-*s%s", width, column->head, i + 1 == t->count ? "\n" : "  ");
+		fprintf(out, column->right ? "%*s%s" : "%-*s%s", width, column->head, i + 1 == n ? "\n" : "  ");
 	}
 	t->headed = true;
 }
@@ -81,8 +96,8 @@ static void flush(struct table *t)
 	if (!t->headed && t->row > 0)
 		print_head(t);
 	for (size_t row = 0; row < t->row; row++) {
+		print_row(t, row);
 		for (size_t i = 0; i < t->count; i++) {
-			print_cell(t, row, i);
 			free(t->cells[row][i]);
 			t->cells[row][i] = NULL;
 		}

@@ -136,7 +136,10 @@ const struct bw_config *bw_cli_config(const struct cli *c)
 
 enum bw_cli_exit bw_cli_address(struct cli *c, const char *word, struct bw_address *out)
 {
-	if (bw_address_normalise(bw_slice_of(word), bw_cli_config(c)->internal.detail, out) && !out->null_sender)
+	bool fits = bw_address_normalise(bw_slice_of(word), bw_cli_config(c)->internal.detail, out);
+	struct bw_slice domain = bw_address_domain(bw_slice_of(out->text));
+
+	if (fits && domain.n > 0 && strlen(out->text) > domain.n + 1)
 		return BW_CLI_DONE;
 	return bw_cli_fail(c, BW_CLI_USAGE, "\"%s\" is no address, expected local@domain", word);
 }
@@ -157,6 +160,7 @@ enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct 
 		return BW_CLI_DONE;
 	}
 	bw_cli_nearest_start(&near, bw_slice_of(address.text));
+	near.distance = bw_cli_nearest_bound(bw_slice_find(bw_slice_of(address.text), '@')); /* domains are alike anyway */
 	for (size_t i = 0; i < bw_directory_count(directory) && i < OFFERS_MAX; i++)
 		bw_cli_nearest_offer(&near, bw_directory_at(directory, i)->address);
 	if (near.found)
