@@ -21,7 +21,7 @@ class Case(unittest.TestCase):
         self.breakwater = daemon.Daemon(self.scratch, lists=lists, socket_path=self.mta.milter_socket, user=daemon.USER,
                                         socket_group=self.mta.milter_group, postfix=self.mta, **more)
         self.addCleanup(self.mta.stop)
-        self.addCleanup(self.breakwater.stop)
+        self.addCleanup(self.breakwater.end)
         if with_daemon:
             self.breakwater.start()
         self.mta.start()

@@ -1,6 +1,8 @@
 """Each action through real SMTP: what the sender is told, and what becomes of the mail."""
 
-from support import mails
+import time
+
+from support import daemon, mails, smtp
 
 from .base import LIST, POSTER, Case
 
@@ -63,6 +65,16 @@ class Actions(Case):
         self.expect_delivered(7)
         self.assertIn("shadow", self.breakwater.ctl("status"))
         self.assertIn("would=hold", self.breakwater.log_text())
+
+
+class Unusual(Case):
+    def test_a_message_without_any_header(self):
+        """From a stranger, so that Postfix adds none: judged like any other, at once."""
+        self.started()
+        started = time.monotonic()
+        answer = smtp.deliver(self.mta.port, "x@evil.example", [LIST], b"\r\nno header at all\r\n", address=daemon.STRANGER)
+        self.assertIn(self.accepted(answer), self.mta.held())
+        self.assertLess(time.monotonic() - started, 5)
 
 
 class Identity(Case):

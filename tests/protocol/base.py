@@ -7,8 +7,9 @@ from support import daemon, mails, milter_mta, place
 HUGE = "all-england@nhs.example"     # 40,000: tier huge, 3 senders, budget 1,000,000
 LARGE = "region@nhs.example"         # 4,000: tier large, no gate below 25,000
 POSTER = "comms@nhs.example"
+POSTERS = (POSTER, f"inside:{POSTER}")  # by login, and by a host that authenticates its users itself
 
-LISTS = (daemon.mail_list(HUGE, 40000, posters=[POSTER]), daemon.mail_list(LARGE, 4000, posters=[POSTER]))
+LISTS = (daemon.mail_list(HUGE, 40000, posters=POSTERS), daemon.mail_list(LARGE, 4000, posters=POSTERS))
 
 
 class Case(unittest.TestCase):
@@ -20,7 +21,7 @@ class Case(unittest.TestCase):
 
     def started(self, lists=LISTS, **more):
         self.breakwater = daemon.Daemon(self.scratch, lists=lists, **more)
-        self.addCleanup(self.breakwater.stop)
+        self.addCleanup(self.breakwater.end)
         return self.breakwater.start()
 
     def session(self, client=daemon.CLIENT, **more):

@@ -2,7 +2,7 @@
 
 from support import daemon, mails
 
-from .base import HUGE, LARGE, POSTER, Case, people
+from .base import HUGE, LARGE, POSTER, POSTERS, Case, people
 
 EVERYBODY = 840000
 
@@ -11,7 +11,7 @@ class Expander(Case):
     def test_16_800_transactions_of_50_are_one_post(self):
         """An Exchange in front of us expands the list: To: names it, the envelope has members."""
         big = "everybody@nhs.example"
-        self.started(lists=[daemon.mail_list(big, EVERYBODY, posters=[POSTER])],
+        self.started(lists=[daemon.mail_list(big, EVERYBODY, posters=POSTERS)],
                      sections={"internal": {"vouched": [daemon.CLIENT, daemon.EXPANDER]}})
         fields = mails.post(POSTER, big)
         session = self.session(client=daemon.EXPANDER)

@@ -2,14 +2,14 @@
 
 from support import daemon, mails, milter_mta
 
-from .base import POSTER, Case, people
+from .base import POSTER, POSTERS, Case, people
 
 RUNS, SOCKETS = 20, 50
 
 
 class Barrier(Case):
     def storm(self, limit, runs=RUNS):
-        lists = [daemon.mail_list(f"run{i}@nhs.example", 26000, posters=[POSTER]) for i in range(runs)]
+        lists = [daemon.mail_list(f"run{i}@nhs.example", 26000, posters=POSTERS) for i in range(runs)]
         self.started(lists=lists, settings={"huge.conversation.senders": str(limit), "huge.conversation.replies": "off",
                                             "huge.conversation.day_senders": "off", "huge.list.senders": "off"})
         for i in range(runs):
@@ -36,7 +36,7 @@ class Barrier(Case):
     def test_the_budget_is_as_exact(self):
         """Members of a list of 26,000 race for a budget of ten posts; the announcement takes the first."""
         to = "run@nhs.example"
-        self.started(lists=[daemon.mail_list(to, 26000, posters=[POSTER])],
+        self.started(lists=[daemon.mail_list(to, 26000, posters=POSTERS)],
                      settings={"huge.conversation.senders": "off", "huge.conversation.replies": "off",
                                "huge.conversation.day_senders": "off", "huge.list.senders": "off",
                                "huge.list.budget": "260000"})

@@ -9,11 +9,15 @@ itself (mail(), rcpt(), …), and send() puts any bytes on the wire.
 """
 
 import dataclasses
+import itertools
 import socket
 import struct
 import threading
 
 from . import milter_wire as wire
+
+
+_queue_ids = itertools.count(1)
 
 
 class Gone(Exception):
@@ -113,14 +117,18 @@ class Session:
         return not self.asked_steps & wire.NO_REPLY.get(step, 0)
 
     def macro_packet(self, step, also=None):
+        """Sent even when none of them has a value, as Postfix does."""
         values = {**self.macros, **(also or {})}
         pairs = [t for n in self.macro_names.get(step, "").split() if values.get(n) is not None for t in (n, values[n])]
-        return wire.packet(b"D", wire.COMMAND[step] + wire.strings(*pairs)) if pairs else b""
+        return wire.packet(b"D", wire.COMMAND[step] + wire.strings(*pairs))
 
     def step(self, name, data=b"", also=None):
+        # As Postfix and Sendmail do: macros go out even for a step that the milter declined.
+        macros = self.macro_packet(name, also) if name in self.macro_names else b""
         if not self.asks(name):
+            self.send(macros)
             return None
-        self.send(self.macro_packet(name, also) + wire.packet(wire.COMMAND[name], data))
+        self.send(macros + wire.packet(wire.COMMAND[name], data))
         return self._final(name) if self.replies(name) else None
 
     def _final(self, stage):
@@ -240,9 +248,9 @@ class Session:
             self.negotiate()
         return self.connect() or self.helo()
 
-    def prepare(self, sender, rcpts, headers=(), body=b"", auth=None, parameters=(), queue_id="4Zq0000001z1"):
+    def prepare(self, sender, rcpts, headers=(), body=b"", auth=None, parameters=(), queue_id=None):
         """Everything up to the end of the message, or to an earlier verdict, which is then kept in .over."""
-        self.macros["i"] = queue_id
+        self.macros["i"] = queue_id or f"4Zq{next(_queue_ids):09}z1"
         login = {"{auth_authen}": auth, "{auth_type}": "PLAIN"} if auth else None
         self.over = (self.open() or self.mail(sender, *parameters, also=login) or self.rcpts(rcpts) or self.data()
                      or self._content(headers, body))
