@@ -37,11 +37,55 @@ static void walk(struct reader *r, InternetAddressList *list, int depth)
 	}
 }
 
+/* Where the grammar stands: only outside of all three does a comma end a mailbox. */
+struct nesting {
+	bool quoted, bracketed;
+	unsigned comments;
+};
+
+static void step(struct nesting *n, char c)
+{
+	if (c == '"' && n->comments == 0)
+		n->quoted = !n->quoted;
+	else if (n->quoted)
+		return;
+	else if (c == '(')
+		n->comments++;
+	else if (c == ')' && n->comments > 0)
+		n->comments--;
+	else if (n->comments == 0 && (c == '<' || c == '>'))
+		n->bracketed = c == '<';
+}
+
+/* Takes the comments out, one that never closes with all that follows: GMime 3.2 loses memory over such ones behind an address
+ * literal. Comments name nobody. */
+static void strip_comments(char *text)
+{
+	struct nesting at = { 0 };
+	char *out = text;
+
+	for (const char *p = text; *p != '\0'; p++) {
+		bool inside = at.comments > 0;
+		bool escaped = *p == '\\' && p[1] != '\0' && (at.quoted || inside);
+
+		if (!escaped)
+			step(&at, *p);
+		inside |= at.comments > 0;
+		if (!inside)
+			*out++ = *p;
+		if (escaped && !inside)
+			*out++ = p[1];
+		p += escaped;
+	}
+	*out = '\0';
+}
+
 static void read_with_gmime(struct reader *r, struct bw_slice piece)
 {
 	char text[PIECE_MAX + 1];
 
 	bw_mail_unfold(piece, text, sizeof(text), NULL);
+	strip_comments(text);
 	InternetAddressList *list = internet_address_list_parse(NULL, text);
 
 	walk(r, list, 0);
@@ -76,26 +120,6 @@ static void read_piece(struct reader *r, struct bw_slice piece)
 		give(r, mailbox);
 	else
 		read_with_gmime(r, piece);
-}
-
-/* Where the grammar stands: only outside of all three does a comma end a mailbox. */
-struct nesting {
-	bool quoted, bracketed;
-	unsigned comments;
-};
-
-static void step(struct nesting *n, char c)
-{
-	if (c == '"' && n->comments == 0)
-		n->quoted = !n->quoted;
-	else if (n->quoted)
-		return;
-	else if (c == '(')
-		n->comments++;
-	else if (c == ')' && n->comments > 0)
-		n->comments--;
-	else if (n->comments == 0 && (c == '<' || c == '>'))
-		n->bracketed = c == '<';
 }
 
 static bool is_closed(const struct nesting *n)
