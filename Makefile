@@ -1,5 +1,5 @@
 # Habits; all build logic is in CMake, all test logic in tests/.
-.PHONY: all demo check lint fuzz install clean
+.PHONY: all demo check lint fuzz bench install clean
 
 all:
 	tests/support/packages.sh build
@@ -19,6 +19,14 @@ lint:
 
 fuzz:
 	tests/run fuzz
+
+# BENCH= options and sections, e.g. BENCH="--quick ordinary"; a peer that cannot be had is named in the table
+bench: all
+	cmake --build --preset release --target bench-programs
+	tests/support/packages.sh postfix redis
+	-tests/support/packages.sh rspamd
+	-tests/support/packages.sh postfwd
+	/usr/bin/python3 -B tests/bench/bench.py $(BENCH)
 
 install:
 	cmake --install build/release

@@ -1,0 +1,91 @@
+"""The table: a block a row, a line a contender."""
+
+import dataclasses
+
+from figures import Spread
+
+
+@dataclasses.dataclass
+class Column:
+    title: str
+    figure: str
+    form: str
+    scale: float = 1.0
+    of: str = ""  # a ratio to this contender, with its spread
+
+
+LEAN = "null lean"
+COLUMNS = {
+    "speed": [Column("messages/s", "rate", "{:,.0f}"), Column("of lean", "rate", "{:.2f}", of=LEAN),
+              Column("p50 ms", "p50_us", "{:.2f}", 0.001), Column("p99 ms", "p99_us", "{:.2f}", 0.001),
+              Column("p99 of lean", "p99_us", "{:.2f}", of=LEAN), Column("CPU us", "cpu_us_per_message", "{:.0f}")],
+    "cost": [Column("messages/s", "rate", "{:,.0f}"), Column("p50 ms", "p50_us", "{:.2f}", 0.001),
+             Column("p99 ms", "p99_us", "{:.2f}", 0.001), Column("CPU us", "cpu_us_per_message", "{:,.0f}"),
+             Column("CPU of lean", "cpu_us_per_message", "{:.2f}", of=LEAN)],
+    "memory": [Column("started KiB", "start_kib", "{:,.0f}"), Column("500 idle KiB", "idle_kib", "{:,.0f}"),
+               Column("of lean", "idle_kib", "{:.2f}", of=LEAN), Column("peak +KiB, 84 RCPT", "few_kib", "{:,.0f}"),
+               Column("peak +KiB, many RCPT", "many_kib", "{:,.0f}"), Column("growth KiB", "growth_kib", "{:,.0f}")],
+    "mail": [Column("messages/s", "rate", "{:,.0f}"), Column("of lean", "rate", "{:.2f}", of=LEAN),
+             Column("of no milter", "rate", "{:.2f}", of="no milter")],
+}
+FIGURE_WORDS = {"rate": "messages/s", "p99_us": "p99", "cpu_us_per_message": "CPU", "idle_kib": "500 idle"}
+
+
+def cell(series, name, column):
+    if not column.of:
+        return column.form.format(series.spread(name, column.figure).median * column.scale)
+    ratio = series.ratio(name, column.of, column.figure)
+    if ratio is None:
+        return "-"
+    if name == column.of:
+        return "1"
+    return " ".join([column.form.format(ratio.median), f"({column.form.format(ratio.low)}..{column.form.format(ratio.high)})"])
+
+
+def judged(row, name):
+    """What the quality document asks of this contender here: (text, holds) each; bounds without a yardstick say nothing."""
+    for bound in row.bounds:
+        ratio = row.series.ratio(name, bound.yardstick, bound.figure) if bound.who == name else None
+        if ratio is None:
+            continue
+        holds = ratio.median >= bound.value if bound.least else ratio.median <= bound.value
+        sign = ">=" if bound.least else "<="
+        yield f"{FIGURE_WORDS[bound.figure]} {sign} {bound.value:g} x {bound.yardstick}: {ratio.median:.2f}", holds
+
+
+def aligned(lines):
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        first, *rest = (text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths)))
+        yield "  " + "   ".join([first, *rest]).rstrip()
+
+
+def block(row):
+    """The lines of one row."""
+    columns = COLUMNS[row.kind]
+    measured = list(row.series.runs)
+    lines = [["", *(c.title for c in columns)]]
+    lines += [[name, *(cell(row.series, name, c) for c in columns)] for name in measured]
+    yield row.title
+    yield from aligned(lines)
+    for name, text in row.series.notes.items():
+        yield f"  {name}: {text}"
+    if row.note:
+        yield f"  {row.note}"
+    for name in measured:
+        for text, holds in judged(row, name):
+            yield f"  {'holds         ' if holds else 'DOES NOT HOLD '} {name}: {text}"
+
+
+def raw(row):
+    """For --json: every run as it was."""
+    return {"title": row.title, "kind": row.kind, "runs": row.series.runs, "notes": row.series.notes,
+            "bounds": [{"who": name, "text": text, "holds": holds} for name in row.series.runs for text, holds in judged(row, name)]}
+
+
+def failed(row):
+    """Contenders that are here but could not be measured."""
+    return [name for name, text in row.series.notes.items() if not text.startswith("not installed")]
+
+
+__all__ = ["block", "raw", "failed", "judged", "Spread"]
