@@ -60,11 +60,12 @@ static enum bw_cli_exit tell(struct cli *c, const struct acks *acks)
 	if (acks->alive == 0)
 		bw_cli_say(c, STYLE_WARN, "no breakwaterd is running; it will act when one starts");
 	else
-		bw_cli_say(c, acks->active == acks->alive ? STYLE_GOOD : STYLE_BAD, "active on %lld of %lld hosts", (long long)acks->active,
-		           (long long)acks->alive);
+		bw_cli_say(c, acks->active == acks->alive ? STYLE_GOOD : STYLE_BAD, "active on %lld of %lld hosts",
+		           (long long)acks->active, (long long)acks->alive);
 	if (acks->active == acks->alive)
 		return BW_CLI_DONE;
-	return bw_cli_fail(c, BW_CLI_NO, "stored, but not acknowledged in time by %s; `breakwaterctl status` shows when it is", bw_buf_text(&acks->late));
+	return bw_cli_fail(c, BW_CLI_NO, "stored, but not acknowledged in time by %s; `breakwaterctl status` shows when it is",
+	                   bw_buf_text(&acks->late));
 }
 
 enum bw_cli_exit bw_cli_await(struct cli *c, enum versioned what, int64_t version, void *json)

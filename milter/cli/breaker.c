@@ -1,8 +1,8 @@
 /* breaker ls / show / open / close / disable: the exact terms. */
 #include <string.h>
 
-#include "bw/parse.h"
 #include "breakers.h"
+#include "bw/parse.h"
 #include "change.h"
 
 static enum bw_cli_exit run_ls(struct cli *c)
@@ -118,7 +118,8 @@ static void show_text(struct cli *c, const struct breaker_view *v)
 	if (r->phase != BW_PHASE_CLOSED)
 		show_time(c, "not before:", r->until_ms);
 	if (r->rule != BW_RULE_NONE)
-		bw_cli_say(c, STYLE_PLAIN, "%-13s %s: %lld of at most %lld", "tripped by:", bw_rule_name(r->rule), (long long)r->ordinal, (long long)r->limit);
+		bw_cli_say(c, STYLE_PLAIN, "%-13s %s: %lld of at most %lld", "tripped by:", bw_rule_name(r->rule), (long long)r->ordinal,
+		           (long long)r->limit);
 	show_window(c, v);
 	show_time(c, "last attempt:", v->last_ms);
 	bw_cli_say(c, STYLE_PLAIN, "%-13s %d, relapses %d", "trips:", (int)r->trips, (int)r->relapses);
@@ -175,8 +176,8 @@ static void print_change(struct cli *c, const struct target *t, const struct wor
 		bw_buf_add_text(&until, " until ");
 		bw_cli_until(&until, c->now_ms, until_ms);
 	}
-	bw_cli_say(c, STYLE_HEAD, "%s breaker of %.*s (%s) is now %s%s", scope, (int)t->key.list.n, t->key.list.p, bw_side_name(t->key.side), w->state,
-	           bw_buf_text(&until));
+	bw_cli_say(c, STYLE_HEAD, "%s breaker of %.*s (%s) is now %s%s", scope, (int)t->key.list.n, t->key.list.p,
+	           bw_side_name(t->key.side), w->state, bw_buf_text(&until));
 	bw_buf_done(&until);
 }
 
@@ -193,9 +194,10 @@ static enum bw_cli_exit apply(struct cli *c, const struct word *w)
 		bool of_list = t.key.scope == BW_SCOPE_LIST;
 
 		print_change(c, &t, w, until_ms);
-		code = bw_cli_event(c, BW_EVENT_OPERATOR, t.key.list, of_list ? BW_S("list") : BW_S("conversation"), "%s breaker of %.*s (%s) is now %s%s%.*s",
-		                    of_list ? "list" : "conversation", (int)t.key.list.n, t.key.list.p, bw_side_name(t.key.side), w->state,
-		                    reason.n > 0 ? ": " : "", (int)reason.n, reason.n > 0 ? reason.p : "");
+		code = bw_cli_event(c, BW_EVENT_OPERATOR, t.key.list, of_list ? BW_S("list") : BW_S("conversation"),
+		                    "%s breaker of %.*s (%s) is now %s%s%.*s", of_list ? "list" : "conversation", (int)t.key.list.n,
+		                    t.key.list.p, bw_side_name(t.key.side), w->state, reason.n > 0 ? ": " : "", (int)reason.n,
+		                    reason.n > 0 ? reason.p : "");
 	}
 	bw_cli_breakers_done(&t.all);
 	return code;
@@ -223,7 +225,8 @@ static enum bw_cli_exit run_disable(struct cli *c)
 }
 
 const struct command bw_cli_family_breaker[] = {
-	{ "breaker ls", "", 0, 0, OPT(ALL) | OPT(LIST), NEED_STORE, false, run_ls, "breakers that are open, half-open or overridden, as of now" },
+	{ "breaker ls", "", 0, 0, OPT(ALL) | OPT(LIST), NEED_STORE, false, run_ls,
+	  "breakers that are open, half-open or overridden, as of now" },
 	{ "breaker show", "ID|ADDRESS", 1, 1, OPT(SIDE), NEED_STORE, false, run_show,
 	  "one breaker: its state, the rule that tripped it, who attempts\n"
 	  "ID is as `breaker ls` shows it, or the beginning of it; a list's address means the list's own breaker." },

@@ -49,11 +49,20 @@ static bool is_calm(const struct bw_limits *limits, const struct breaker_view *v
 	int64_t limit = 0;
 
 	switch (v->record.rule) {
-	case BW_RULE_CONVERSATION_SENDERS: limit = limits->conversation.senders; break;
-	case BW_RULE_CONVERSATION_REPLIES: limit = limits->conversation.reply_senders; break;
-	case BW_RULE_CONVERSATION_DAY:     limit = limits->conversation.day_senders; break;
-	case BW_RULE_LIST_SENDERS:         limit = limits->list.senders; break;
-	default:                           return v->senders == 0;
+	case BW_RULE_CONVERSATION_SENDERS:
+		limit = limits->conversation.senders;
+		break;
+	case BW_RULE_CONVERSATION_REPLIES:
+		limit = limits->conversation.reply_senders;
+		break;
+	case BW_RULE_CONVERSATION_DAY:
+		limit = limits->conversation.day_senders;
+		break;
+	case BW_RULE_LIST_SENDERS:
+		limit = limits->list.senders;
+		break;
+	default:
+		return v->senders == 0;
 	}
 	return limit == 0 || v->senders < limit;
 }
@@ -117,7 +126,9 @@ static bool gather(void *ctx, const struct bw_breaker_row *row)
 	}
 	struct breaker_view *v = &g->out->at[g->out->count++];
 
-	*v = (struct breaker_view){ .key = row->key, .list = list, .record = row->record, .senders = row->senders, .last_ms = row->last_ms };
+	*v = (struct breaker_view){
+		.key = row->key, .list = list, .record = row->record, .senders = row->senders, .last_ms = row->last_ms
+	};
 	v->key.list = bw_slice_of(list);
 	bw_cli_breaker_id(&v->key, v->id);
 	limits_of(g->c, v->key.list, &limits);
@@ -306,8 +317,11 @@ json_t *bw_cli_breakers_json(const struct breakers *b)
 static void say_why(struct bw_buf *out, const struct bw_breaker *r)
 {
 	static const char *const nouns[BW_RULE_COUNT] = {
-		[BW_RULE_CONVERSATION_SENDERS] = "sender", [BW_RULE_CONVERSATION_REPLIES] = "reply", [BW_RULE_CONVERSATION_DAY] = "sender of a day",
-		[BW_RULE_LIST_SENDERS] = "sender", [BW_RULE_LIST_BUDGET] = "delivery",
+		[BW_RULE_CONVERSATION_SENDERS] = "sender",
+		[BW_RULE_CONVERSATION_REPLIES] = "reply",
+		[BW_RULE_CONVERSATION_DAY] = "sender of a day",
+		[BW_RULE_LIST_SENDERS] = "sender",
+		[BW_RULE_LIST_BUDGET] = "delivery",
 	};
 
 	if (r->override_state != BW_OVERRIDE_NONE) {
@@ -329,7 +343,11 @@ static void breaker_row(struct table *t, const struct breaker_view *v)
 	struct bw_buf text;
 
 	bw_cli_cell(t, bw_slice_of(v->id));
-	bw_cli_cell_styled(t, bw_cli_breaker_stops(v) ? STYLE_BAD : r->phase == BW_PHASE_HALF_OPEN ? STYLE_WARN : STYLE_PLAIN, bw_cli_breaker_state(v));
+	bw_cli_cell_styled(t,
+	                   bw_cli_breaker_stops(v)          ? STYLE_BAD
+	                   : r->phase == BW_PHASE_HALF_OPEN ? STYLE_WARN
+	                                                    : STYLE_PLAIN,
+	                   bw_cli_breaker_state(v));
 	bw_cli_cell(t, v->key.scope == BW_SCOPE_LIST ? BW_S("list") : BW_S("conversation"));
 	bw_cli_cell(t, v->key.list);
 	bw_cli_cell(t, bw_slice_of(bw_side_name(v->key.side)));
@@ -344,8 +362,10 @@ static void breaker_row(struct table *t, const struct breaker_view *v)
 void bw_cli_breakers_text(struct cli *c, const struct breakers *b, const char *nothing)
 {
 	static const struct column columns[] = {
-		{ .head = "BREAKER" }, { .head = "STATE" }, { .head = "GUARD" }, { .head = "LIST" }, { .head = "SIDE" },
-		{ .head = "SENDERS", .right = true }, { .head = "UNTIL" }, { .head = "WHY", .most = 70 },
+		{ .head = "BREAKER" }, { .head = "STATE" },
+		{ .head = "GUARD" },   { .head = "LIST" },
+		{ .head = "SIDE" },    { .head = "SENDERS", .right = true },
+		{ .head = "UNTIL" },   { .head = "WHY", .most = 70 },
 	};
 	struct table *t = bw_cli_table_start(c, columns, sizeof(columns) / sizeof(columns[0]));
 

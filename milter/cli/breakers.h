@@ -17,9 +17,9 @@ struct breaker_view {
 	char id[BREAKER_ID_BYTES]; /* ten hex digits that stay the same as long as the key does */
 	struct bw_breaker_key key; /* its list lies in `list` */
 	char *list;
-	struct bw_breaker record;  /* as of now */
+	struct bw_breaker record;   /* as of now */
 	int64_t senders, window_ms; /* distinct attempts in the guard's window */
-	int64_t last_ms;           /* attempt, 0: none in memory */
+	int64_t last_ms;            /* attempt, 0: none in memory */
 };
 
 struct breakers {

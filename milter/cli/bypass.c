@@ -114,7 +114,9 @@ static enum bw_cli_exit start_bypass(struct cli *c, const char *path)
 	struct bw_buf what;
 
 	if (c->args.for_ms > BW_DAY_MS && !c->args.force)
-		return bw_cli_fail(c, BW_CLI_REFUSED, "bypass: a host without protection for more than a day; `mode shadow` at least counts. --force does it");
+		return bw_cli_fail(
+			c, BW_CLI_REFUSED,
+			"bypass: a host without protection for more than a day; `mode shadow` at least counts. --force does it");
 	enum bw_cli_exit code = write_end(c, path, end_ms);
 
 	if (code != BW_CLI_DONE)
@@ -147,7 +149,8 @@ static enum bw_cli_exit run_bypass(struct cli *c)
 const struct command bw_cli_family_bypass[] = {
 	{ "bypass", "", 0, 0, OPT(FOR) | OPT(OFF) | OPT(FORCE), NEED_CONFIG, false, run_bypass,
 	  "let everything pass on this host, by a local file, for as long as --for says\n"
-	  "For when nothing else works: it needs neither the store nor a running daemon's help. Without an option it shows whether a bypass "
+	  "For when nothing else works: it needs neither the store nor a running daemon's help. Without an option it shows whether a "
+	  "bypass "
 	  "is on. More than a day is refused with exit code 3; --force lifts that." },
 	{ .name = NULL },
 };

@@ -17,7 +17,8 @@ enum bw_cli_exit bw_cli_set(struct cli *c, struct bw_slice name, struct bw_slice
 /* What a name means in `settings`: for "@ADDRESS.GUARD.FIELD" without an override what applies to that list. */
 void bw_cli_setting_value(const struct cli *c, const struct bw_settings *settings, struct bw_slice name, struct bw_buf *out);
 /* What applies to one list under `row`: its tier's value and its overrides together. */
-void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list, struct bw_buf *out);
+void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list,
+                       struct bw_buf *out);
 /* The full name of a setting for the command's --list, and with its list's address normalised: "@all@nhs.example.list.budget". */
 enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_buf *out);
 

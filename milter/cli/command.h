@@ -66,7 +66,7 @@ struct option {
 	char letter;       /* 0 none */
 	const char *value; /* what help calls its value; NULL for flags */
 	enum option_kind kind;
-	size_t offset;     /* in struct arguments */
+	size_t offset; /* in struct arguments */
 	const char *help;
 };
 const struct option *bw_cli_option_at(enum option_id id);
@@ -83,7 +83,7 @@ struct cli {
 	struct bw_store *store;
 	const struct bw_world *world;
 	struct bw_world *loaded; /* the same, if this command loaded it */
-	bool in_scenario;         /* bw_cli_operator(): nothing is printed, nobody is waited for */
+	bool in_scenario;        /* bw_cli_operator(): nothing is printed, nobody is waited for */
 	int64_t now_ms;
 	char owner[BW_OWNER_BYTES];
 	char host[256];
@@ -92,14 +92,14 @@ struct cli {
 
 /* One row: everything the parser, help, completion and the manual know of a command. */
 struct command {
-	const char *name;   /* "list stop"; NULL ends a family */
-	const char *words;  /* "ADDRESS" */
-	int least, most;    /* words */
-	uint32_t options;   /* beside OPT_ALWAYS */
+	const char *name;  /* "list stop"; NULL ends a family */
+	const char *words; /* "ADDRESS" */
+	int least, most;   /* words */
+	uint32_t options;  /* beside OPT_ALWAYS */
 	enum need need;
-	bool in_scenario;   /* may stand in a scenario's `operator` statement */
+	bool in_scenario; /* may stand in a scenario's `operator` statement */
 	enum bw_cli_exit (*run)(struct cli *c);
-	const char *help;   /* one sentence; further ones after a line break are shown by `help COMMAND` */
+	const char *help; /* one sentence; further ones after a line break are shown by `help COMMAND` */
 };
 
 /* One family a file. */

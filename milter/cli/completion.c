@@ -101,7 +101,9 @@ static void print_option_cases(struct cli *c)
 		bw_buf_reset(&words);
 		option_words(&words, command->options);
 		if (words.n > 0)
-			bw_cli_line(c, STYLE_PLAIN, strchr(command->name, ' ') != NULL ? "  \"%s\") flags=\"$flags %s\" ;;" : "  \"%s \"*) flags=\"$flags %s\" ;;",
+			bw_cli_line(c, STYLE_PLAIN,
+			            strchr(command->name, ' ') != NULL ? "  \"%s\") flags=\"$flags %s\" ;;"
+			                                               : "  \"%s \"*) flags=\"$flags %s\" ;;",
 			            command->name, bw_buf_text(&words));
 	}
 	bw_cli_line(c, STYLE_PLAIN, "  esac");
@@ -146,7 +148,9 @@ static void print_loop(struct cli *c, const char *head, const char *array)
 	bw_cli_line(c, STYLE_PLAIN, "    %s) i=$((i + 1)) ;;", bw_buf_text(&valued));
 	bw_cli_line(c, STYLE_PLAIN, "    -*) ;;");
 	bw_cli_line(c, STYLE_PLAIN, "    *) count=$((count + 1))");
-	bw_cli_line(c, STYLE_PLAIN, "      if [ $count = 1 ]; then first=\"${%s[i]}\"; elif [ $count = 2 ]; then second=\"${%s[i]}\"; fi ;;", array, array);
+	bw_cli_line(c, STYLE_PLAIN,
+	            "      if [ $count = 1 ]; then first=\"${%s[i]}\"; elif [ $count = 2 ]; then second=\"${%s[i]}\"; fi ;;", array,
+	            array);
 	bw_cli_line(c, STYLE_PLAIN, "    esac");
 	bw_cli_line(c, STYLE_PLAIN, "  done");
 	bw_buf_done(&valued);
@@ -156,7 +160,8 @@ static void print_bash(struct cli *c)
 {
 	bw_cli_line(c, STYLE_PLAIN, "# bash completion for breakwaterctl, made by `breakwaterctl completion bash`");
 	bw_cli_line(c, STYLE_PLAIN, "_breakwaterctl() {");
-	bw_cli_line(c, STYLE_PLAIN, "  local i count=0 first=\"\" second=\"\" next=\"\" names flags settings current=\"${COMP_WORDS[COMP_CWORD]}\"");
+	bw_cli_line(c, STYLE_PLAIN,
+	            "  local i count=0 first=\"\" second=\"\" next=\"\" names flags settings current=\"${COMP_WORDS[COMP_CWORD]}\"");
 	print_loop(c, "  for ((i = 1; i < COMP_CWORD; i++)); do", "COMP_WORDS");
 	print_tables(c);
 	bw_cli_line(c, STYLE_PLAIN, "  COMPREPLY=()");
@@ -174,7 +179,8 @@ static void print_zsh(struct cli *c)
 	bw_cli_line(c, STYLE_PLAIN, "#compdef breakwaterctl");
 	bw_cli_line(c, STYLE_PLAIN, "# zsh completion for breakwaterctl, made by `breakwaterctl completion zsh`");
 	bw_cli_line(c, STYLE_PLAIN, "_breakwaterctl() {");
-	bw_cli_line(c, STYLE_PLAIN, "  local i count=0 first=\"\" second=\"\" next=\"\" names flags settings current=\"${words[CURRENT]}\"");
+	bw_cli_line(c, STYLE_PLAIN,
+	            "  local i count=0 first=\"\" second=\"\" next=\"\" names flags settings current=\"${words[CURRENT]}\"");
 	print_loop(c, "  for ((i = 2; i < CURRENT; i++)); do", "words");
 	print_tables(c);
 	bw_cli_line(c, STYLE_PLAIN, "  if [ $i -gt $CURRENT ]; then _files; return; fi # the value of an option");

@@ -26,7 +26,9 @@ static bool is_queue_id(const char *text)
 
 enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out)
 {
-	*out = (struct selection){ .ids = c->words, .id_count = c->word_count, .conversation = c->args.conversation, .all_states = c->args.all };
+	*out = (struct selection){
+		.ids = c->words, .id_count = c->word_count, .conversation = c->args.conversation, .all_states = c->args.all
+	};
 	for (int i = 0; i < c->word_count; i++) {
 		if (!is_hex(c->words[i]) && !is_queue_id(c->words[i]))
 			return bw_cli_fail(c, BW_CLI_USAGE, "\"%s\" is no id of a held message; `held ls` shows them", c->words[i]);
@@ -68,7 +70,8 @@ static bool filter_each(void *ctx, const struct bw_held *held)
 	return !is_selected(f->s, held) || f->each(f->ctx, held);
 }
 
-enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held), void *ctx)
+enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held),
+                                  void *ctx)
 {
 	struct filter f = { .s = s, .each = each, .ctx = ctx };
 	struct bw_held_query query = { .list = bw_slice_of(s->list.text), .by_state = !s->all_states, .state = BW_HELD_WAITING };
@@ -215,8 +218,15 @@ static bool list_each(void *ctx, const struct bw_held *h)
 static enum bw_cli_exit run_ls(struct cli *c)
 {
 	static const struct column columns[] = {
-		{ .head = "ID" }, { .head = "QUEUE ID" }, { .head = "HELD" }, { .head = "GUARD" }, { .head = "LIST" },
-		{ .head = "DELIVERIES", .right = true }, { .head = "SENDER", .most = 40 }, { .head = "STATE" }, { .head = "SUBJECT", .most = 50 },
+		{ .head = "ID" },
+		{ .head = "QUEUE ID" },
+		{ .head = "HELD" },
+		{ .head = "GUARD" },
+		{ .head = "LIST" },
+		{ .head = "DELIVERIES", .right = true },
+		{ .head = "SENDER", .most = 40 },
+		{ .head = "STATE" },
+		{ .head = "SUBJECT", .most = 50 },
 	};
 	struct listing l = { .c = c };
 	struct selection s;
@@ -255,14 +265,25 @@ static void show_text(struct cli *c, const struct bw_held *h)
 		bw_buf_printf(&state, " by %.*s", (int)h->state_by.n, h->state_by.p == NULL ? "" : h->state_by.p);
 	}
 	const struct row rows[] = {
-		{ "id:", bw_slice_of(id) }, { "state:", bw_buf_slice(&state) }, { "held:", bw_buf_slice(&held_at) }, { "why:", h->sentence },
-		{ "list:", h->list }, { "deliveries:", bw_buf_slice(&deliveries) }, { "conversation:", bw_slice_of(conversation) },
-		{ "sender:", h->sender }, { "identity:", h->identity }, { "subject:", h->subject }, { "message-id:", h->message_id },
-		{ "host:", h->host }, { "mta:", h->mta }, { "queue id:", h->queue_id },
+		{ "id:", bw_slice_of(id) },
+		{ "state:", bw_buf_slice(&state) },
+		{ "held:", bw_buf_slice(&held_at) },
+		{ "why:", h->sentence },
+		{ "list:", h->list },
+		{ "deliveries:", bw_buf_slice(&deliveries) },
+		{ "conversation:", bw_slice_of(conversation) },
+		{ "sender:", h->sender },
+		{ "identity:", h->identity },
+		{ "subject:", h->subject },
+		{ "message-id:", h->message_id },
+		{ "host:", h->host },
+		{ "mta:", h->mta },
+		{ "queue id:", h->queue_id },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		bw_cli_say(c, STYLE_PLAIN, "%-13s %.*s", rows[i].what, (int)rows[i].value.n, rows[i].value.p == NULL ? "" : rows[i].value.p);
+		bw_cli_say(c, STYLE_PLAIN, "%-13s %.*s", rows[i].what, (int)rows[i].value.n,
+		           rows[i].value.p == NULL ? "" : rows[i].value.p);
 	bw_buf_done(&held_at);
 	bw_buf_done(&deliveries);
 	bw_buf_done(&state);
@@ -307,7 +328,8 @@ static enum bw_cli_exit run_show(struct cli *c)
 	if (showing.matches == 0)
 		return bw_cli_fail(c, BW_CLI_NO, "no held message has the id %s", c->words[0]);
 	if (showing.matches > 1)
-		return bw_cli_fail(c, BW_CLI_NO, "%zu held messages have ids that begin with %s; give more digits", showing.matches, c->words[0]);
+		return bw_cli_fail(c, BW_CLI_NO, "%zu held messages have ids that begin with %s; give more digits", showing.matches,
+		                   c->words[0]);
 	return bw_cli_held_each(c, &s, show_each, &showing);
 }
 

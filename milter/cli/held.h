@@ -39,7 +39,8 @@ struct entries {
 };
 
 /* Calls `each` for every entry that is selected. */
-enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held), void *ctx);
+enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held),
+                                  void *ctx);
 enum bw_cli_exit bw_cli_entries(struct cli *c, const struct selection *s, struct entries *out);
 void bw_cli_entries_done(struct entries *e);
 

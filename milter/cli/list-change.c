@@ -39,12 +39,15 @@ enum bw_cli_exit bw_cli_add_poster(struct cli *c, struct list_change *change, co
 
 	/* A comma parts identities where they are stored. */
 	if (word.n == 0 || word.n > IDENTITY_MAX_BYTES || bw_slice_find(word, ',') < word.n)
-		return bw_cli_fail(c, BW_CLI_USAGE, "\"%.100s\" is no poster, expected NAME, auth:NAME@REALM, cert:NAME or inside:ADDRESS", poster);
+		return bw_cli_fail(c, BW_CLI_USAGE,
+		                   "\"%.100s\" is no poster, expected NAME, auth:NAME@REALM, cert:NAME or inside:ADDRESS", poster);
 	bw_buf_init(&identity, 2 * IDENTITY_MAX_BYTES);
 	bw_config_identity(bw_cli_config(c), word, &identity);
 	if (identity.n == 0 || bw_slice_starts_nocase(word, BW_S("outside:")))
-		code = bw_cli_fail(c, BW_CLI_USAGE, "\"%.100s\" is no poster: mail from outside proves no identity; expected NAME, auth:NAME@REALM, "
-		                                    "cert:NAME or inside:ADDRESS", poster);
+		code = bw_cli_fail(c, BW_CLI_USAGE,
+		                   "\"%.100s\" is no poster: mail from outside proves no identity; expected NAME, auth:NAME@REALM, "
+		                   "cert:NAME or inside:ADDRESS",
+		                   poster);
 	if (code == BW_CLI_DONE && change->posters.n > 0)
 		bw_buf_add_char(&change->posters, ',');
 	if (code == BW_CLI_DONE)
@@ -89,8 +92,12 @@ static enum bw_cli_exit check_entry(struct cli *c, const struct list_change *cha
 	static struct bw_slice posters[BW_LIST_POSTERS_MAX + 1]; /* one command at a time */
 	struct bw_slice rest = change->row.posters;
 	struct bw_list_entry entry = {
-		.address = change->row.address, .size = change->row.size, .source = change->row.source, .owner = change->row.owner,
-		.list_id = change->row.list_id, .posters = posters,
+		.address = change->row.address,
+		.size = change->row.size,
+		.source = change->row.source,
+		.owner = change->row.owner,
+		.list_id = change->row.list_id,
+		.posters = posters,
 	};
 	struct bw_directory_builder *builder = bw_directory_builder_new(&bw_cli_config(c)->tiers);
 	enum bw_err err = BW_OK;
@@ -113,7 +120,8 @@ static enum bw_cli_exit check_entry(struct cli *c, const struct list_change *cha
 static void note_source(struct cli *c, const struct list_change *change)
 {
 	if (change->was == BW_SOURCE_CONFIG)
-		bw_cli_say(c, STYLE_WARN, "note: its entry stands in the store from now on, and is stronger than the one of the configuration file");
+		bw_cli_say(c, STYLE_WARN,
+		           "note: its entry stands in the store from now on, and is stronger than the one of the configuration file");
 }
 
 enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, const char *what)
@@ -129,7 +137,8 @@ enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, cons
 		code = bw_cli_fail_err(c->store->ops->list_put(c->store, row, &version, &c->why));
 	if (code != BW_CLI_DONE)
 		return code;
-	enum bw_cli_exit event = bw_cli_event(c, BW_EVENT_DIRECTORY, row->address, BW_S(""), "%.*s %s", (int)row->address.n, row->address.p, what);
+	enum bw_cli_exit event =
+		bw_cli_event(c, BW_EVENT_DIRECTORY, row->address, BW_S(""), "%.*s %s", (int)row->address.n, row->address.p, what);
 	json_t *json = describe(c, row);
 
 	bw_cli_say(c, STYLE_PLAIN, "%.*s %s", (int)row->address.n, row->address.p, what);

@@ -2,8 +2,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "bw/parse.h"
 #include "breakers.h"
+#include "bw/parse.h"
 #include "change.h"
 
 enum { TEXT_MAX_BYTES = 400 };
@@ -43,8 +43,8 @@ static void list_row(struct table *t, const struct bw_list *list)
 static enum bw_cli_exit run_ls(struct cli *c)
 {
 	static const struct column columns[] = {
-		{ .head = "LIST" }, { .head = "MEMBERS", .right = true }, { .head = "TIER" }, { .head = "SOURCE" },
-		{ .head = "POSTERS", .right = true }, { .head = "" },
+		{ .head = "LIST" },   { .head = "MEMBERS", .right = true }, { .head = "TIER" },
+		{ .head = "SOURCE" }, { .head = "POSTERS", .right = true }, { .head = "" },
 	};
 	const struct bw_directory *directory = bw_world_directory(c->world);
 	struct bw_slice part = c->word_count > 0 ? bw_slice_of(c->words[0]) : BW_S("");
@@ -128,7 +128,8 @@ static enum bw_cli_exit read_list_id(struct cli *c, struct list_change *change, 
 		return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: longer than %zu bytes", sizeof(texts->list_id) - 1);
 	for (size_t i = 0; i < id.n; i++) {
 		if ((unsigned char)id.p[i] <= ' ' || id.p[i] == 0x7F || id.p[i] == '<' || id.p[i] == '>')
-			return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: \"%.*s\" is no List-Id, expected one word such as all.example.org", (int)id.n, id.p);
+			return bw_cli_fail(c, BW_CLI_USAGE, "--list-id: \"%.*s\" is no List-Id, expected one word such as all.example.org",
+			                   (int)id.n, id.p);
 		texts->list_id[i] = (char)tolower((unsigned char)id.p[i]);
 	}
 	change->row.list_id = bw_slice_of(texts->list_id);
@@ -161,7 +162,8 @@ static enum bw_cli_exit read_size(struct cli *c)
 	if (c->args.size > 0)
 		return bw_cli_fail(c, BW_CLI_USAGE, "%s: the size is given twice, %s and --size", c->command->name, c->words[1]);
 	if (!bw_parse_int(bw_slice_of(c->words[1]), &size) || size < 1 || size > BW_LIST_SIZE_MAX)
-		return bw_cli_fail(c, BW_CLI_USAGE, "%s: \"%s\" is no size, allowed: 1 to 1,000,000,000 members", c->command->name, c->words[1]);
+		return bw_cli_fail(c, BW_CLI_USAGE, "%s: \"%s\" is no size, allowed: 1 to 1,000,000,000 members", c->command->name,
+		                   c->words[1]);
 	c->args.size = size;
 	return BW_CLI_DONE;
 }
@@ -314,8 +316,10 @@ static enum bw_cli_exit check_removal(struct cli *c, const struct bw_list *list)
 	bw_cli_breakers_done(&breakers);
 	if (code != BW_CLI_DONE || open == 0)
 		return code;
-	return bw_cli_fail(c, BW_CLI_REFUSED, "%.*s: a breaker of this list is open, and without the list it would stop nothing; --force removes "
-	                                      "the list all the same", (int)list->address.n, list->address.p);
+	return bw_cli_fail(c, BW_CLI_REFUSED,
+	                   "%.*s: a breaker of this list is open, and without the list it would stop nothing; --force removes "
+	                   "the list all the same",
+	                   (int)list->address.n, list->address.p);
 }
 
 static enum bw_cli_exit run_rm(struct cli *c)
@@ -342,10 +346,11 @@ static enum bw_cli_exit run_rm(struct cli *c)
 }
 
 const struct command bw_cli_family_list[] = {
-	{ "list ls", "[PART]", 0, 1, OPT(LIMIT), NEED_STORE, false, run_ls, "lists of the directory, those with PART in their address" },
+	{ "list ls", "[PART]", 0, 1, OPT(LIMIT), NEED_STORE, false, run_ls,
+	  "lists of the directory, those with PART in their address" },
 	{ "list show", "ADDRESS", 1, 1, 0, NEED_STORE, false, run_show, "one list: its size, its posters, its breakers" },
-	{ "list add", "ADDRESS SIZE", 1, 2, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(POSTER) | OPT(UNCONFIRMED), NEED_STORE, true, run_add,
-	  "add a list of so many members" },
+	{ "list add", "ADDRESS SIZE", 1, 2, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(POSTER) | OPT(UNCONFIRMED), NEED_STORE, true,
+	  run_add, "add a list of so many members" },
 	{ "list set", "ADDRESS [SIZE]", 1, 2, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED), NEED_STORE, true, run_set,
 	  "change a list's size, owner or List-Id" },
 	{ "list rm", "ADDRESS", 1, 1, OPT(FORCE), NEED_STORE, true, run_rm,

@@ -6,7 +6,11 @@ static size_t decode(struct bw_slice s, uint32_t *out)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned char lead = (unsigned char)s.p[0];
-	size_t n = lead < 0x80 ? 1 : lead >= 0xF0 && lead < 0xF8 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC0 && lead < 0xE0 ? 2 : 0;
+	size_t n = lead < 0x80                   ? 1
+	           : lead >= 0xF0 && lead < 0xF8 ? 4
+	           : lead >= 0xE0 && lead < 0xF0 ? 3
+	           : lead >= 0xC0 && lead < 0xE0 ? 2
+	                                         : 0;
 	uint32_t character = n == 1 ? lead : n == 0 ? 0 : lead & (0x7FU >> n);
 
 	if (n == 0 || n > s.n)
@@ -31,9 +35,9 @@ struct range {
 static bool is_harmful(uint32_t character)
 {
 	static const struct range harmful[] = {
-		{ 0x00, 0x1F }, { 0x7F, 0x9F },         /* C0, DEL, C1 */
+		{ 0x00, 0x1F },     { 0x7F, 0x9F },                         /* C0, DEL, C1 */
 		{ 0x061C, 0x061C }, { 0x200B, 0x200B }, { 0x200E, 0x200F }, /* marks of direction, zero width */
-		{ 0x2028, 0x202E }, { 0x2060, 0x206F }, /* separators, embeddings, overrides, isolates */
+		{ 0x2028, 0x202E }, { 0x2060, 0x206F },                     /* separators, embeddings, overrides, isolates */
 		{ 0xFEFF, 0xFEFF }, { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE007F },
 	};
 

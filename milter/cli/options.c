@@ -12,7 +12,8 @@
 static const struct option options[] = {
 	[OPTION_CONFIG] = { "config", 'c', "FILE", KIND_TEXT, AT(config), "configuration to read (/etc/breakwater/breakwater.conf)" },
 	[OPTION_JSON] = { "json", 0, NULL, KIND_FLAG, AT(json), "print JSON: one object, or one a line for listings" },
-	[OPTION_YES] = { "yes", 0, NULL, KIND_FLAG, AT(yes), "do it; without it, commands that touch held mail only show what they would do" },
+	[OPTION_YES] = { "yes", 0, NULL, KIND_FLAG, AT(yes),
+	                 "do it; without it, commands that touch held mail only show what they would do" },
 	[OPTION_HELP] = { "help", 'h', NULL, KIND_FLAG, AT(help), "explain the command" },
 	[OPTION_VERSION] = { "version", 'V', NULL, KIND_FLAG, AT(version), "print the version" },
 	[OPTION_LIST] = { "list", 0, "ADDRESS", KIND_TEXT, AT(list), "for this list only" },
@@ -27,10 +28,12 @@ static const struct option options[] = {
 	[OPTION_OWNER] = { "owner", 0, "ADDRESS", KIND_TEXT, AT(owner), "owner of the list; \"\" for none" },
 	[OPTION_LIST_ID] = { "list-id", 0, "ID", KIND_TEXT, AT(list_id), "its List-Id (RFC 2919); \"\" for none" },
 	[OPTION_POSTER] = { "poster", 0, "IDENTITY", KIND_TEXTS, AT(texts), "a poster of the list; may be repeated" },
-	[OPTION_UNCONFIRMED] = { "unconfirmed", 0, NULL, KIND_FLAG, AT(unconfirmed), "hold its next post, whoever sends it, until `list confirm`" },
+	[OPTION_UNCONFIRMED] = { "unconfirmed", 0, NULL, KIND_FLAG, AT(unconfirmed),
+	                         "hold its next post, whoever sends it, until `list confirm`" },
 	[OPTION_CONVERSATION] = { "conversation", 0, "ID", KIND_TEXT, AT(conversation), "of this conversation only" },
 	[OPTION_POSTFIX_CONFIG] = { "postfix-config", 0, "DIR", KIND_TEXT, AT(postfix_config), "Postfix configuration directory" },
-	[OPTION_POSTFIX_COMMANDS] = { "postfix-commands", 0, "DIR", KIND_TEXT, AT(postfix_commands), "where postsuper and postqueue are (/usr/sbin)" },
+	[OPTION_POSTFIX_COMMANDS] = { "postfix-commands", 0, "DIR", KIND_TEXT, AT(postfix_commands),
+	                              "where postsuper and postqueue are (PATH, /usr/sbin)" },
 	[OPTION_OFF] = { "off", 0, NULL, KIND_FLAG, AT(off), "end it now" },
 	[OPTION_SINCE] = { "since", 0, "DURATION", KIND_DURATION, AT(since_ms), "not older than this, such as 30m, 2d" },
 	[OPTION_FOLLOW] = { "follow", 0, NULL, KIND_FLAG, AT(follow), "go on printing what happens until interrupted" },
@@ -81,7 +84,8 @@ static enum bw_cli_exit take_duration(struct cli *c, const struct option *o, con
 	int64_t ms;
 
 	if (!bw_parse_duration_ms(bw_slice_of(value), &ms) || ms < BW_SECOND_MS || ms > 365 * BW_DAY_MS)
-		return bw_cli_fail(c, BW_CLI_USAGE, "--%s: \"%s\" is no duration, allowed: 1s to 365d, such as 90s, 30m, 4h, 2d", o->name, value);
+		return bw_cli_fail(c, BW_CLI_USAGE, "--%s: \"%s\" is no duration, allowed: 1s to 365d, such as 90s, 30m, 4h, 2d", o->name,
+		                   value);
 	*(int64_t *)((char *)&c->args + o->offset) = ms;
 	return BW_CLI_DONE;
 }
@@ -91,7 +95,8 @@ static enum bw_cli_exit take_count(struct cli *c, const struct option *o, const 
 	int64_t n;
 
 	if (!bw_parse_int(bw_slice_of(value), &n) || n < 1 || n > BW_LIST_SIZE_MAX)
-		return bw_cli_fail(c, BW_CLI_USAGE, "--%s: \"%s\" is out of range, allowed: a number from 1 to 1,000,000,000", o->name, value);
+		return bw_cli_fail(c, BW_CLI_USAGE, "--%s: \"%s\" is out of range, allowed: a number from 1 to 1,000,000,000", o->name,
+		                   value);
 	*(int64_t *)((char *)&c->args + o->offset) = n;
 	return BW_CLI_DONE;
 }
@@ -113,11 +118,16 @@ static enum bw_cli_exit take_texts(struct cli *c, const struct option *o, const 
 static enum bw_cli_exit take_value(struct cli *c, const struct option *o, const char *value)
 {
 	switch (o->kind) {
-	case KIND_DURATION: return take_duration(c, o, value);
-	case KIND_COUNT:    return take_count(c, o, value);
-	case KIND_TEXT:     return take_text(c, o, value);
-	case KIND_TEXTS:    return take_texts(c, o, value);
-	case KIND_FLAG:     break;
+	case KIND_DURATION:
+		return take_duration(c, o, value);
+	case KIND_COUNT:
+		return take_count(c, o, value);
+	case KIND_TEXT:
+		return take_text(c, o, value);
+	case KIND_TEXTS:
+		return take_texts(c, o, value);
+	case KIND_FLAG:
+		break;
 	}
 	*(bool *)((char *)&c->args + o->offset) = true;
 	return BW_CLI_DONE;

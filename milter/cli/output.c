@@ -11,8 +11,8 @@
 enum { LINE_MAX_BYTES = 16384 };
 
 static const char *const colours[] = {
-	[STYLE_PLAIN] = "", [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m",
-	[STYLE_BAD] = "\033[1;31m", [STYLE_HEAD] = "\033[1m", [STYLE_FAINT] = "\033[2m",
+	[STYLE_PLAIN] = "",         [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m",
+	[STYLE_BAD] = "\033[1;31m", [STYLE_HEAD] = "\033[1m",  [STYLE_FAINT] = "\033[2m",
 };
 static_assert(sizeof(colours) / sizeof(colours[0]) == STYLE_COUNT, "a colour for every style");
 

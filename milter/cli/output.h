@@ -30,7 +30,7 @@ void bw_cli_say(struct cli *c, enum style style, const char *format, ...) __attr
 /* --- JSON --- */
 
 void bw_cli_json(struct cli *c, json_t *object); /* one line; takes the reference */
-json_t *bw_cli_string(struct bw_slice text); /* any bytes; invalid UTF-8 becomes U+FFFD */
+json_t *bw_cli_string(struct bw_slice text);     /* any bytes; invalid UTF-8 becomes U+FFFD */
 void bw_cli_put(json_t *object, const char *key, struct bw_slice text);
 void bw_cli_put_text(json_t *object, const char *key, const char *text); /* NULL gives null */
 void bw_cli_put_int(json_t *object, const char *key, int64_t n);
@@ -62,14 +62,14 @@ struct table {
 struct table *bw_cli_table_start(struct cli *c, const struct column *columns, size_t count);
 void bw_cli_cell(struct table *t, struct bw_slice text);
 void bw_cli_cell_styled(struct table *t, enum style style, const char *text);
-void bw_cli_cell_count(struct table *t, int64_t n); /* "840,000" */
+void bw_cli_cell_count(struct table *t, int64_t n);    /* "840,000" */
 void bw_cli_cell_time(struct table *t, int64_t at_ms); /* 0: "-" */
 /* Prints what is left; with no row at all, `nothing` (unless NULL). */
 void bw_cli_table_end(struct table **t, const char *nothing);
 
 /* --- times, in the local zone --- */
 
-void bw_cli_stamp(struct bw_buf *out, int64_t at_ms);               /* "2016-11-14 08:29:00" */
+void bw_cli_stamp(struct bw_buf *out, int64_t at_ms);                 /* "2016-11-14 08:29:00" */
 void bw_cli_until(struct bw_buf *out, int64_t now_ms, int64_t at_ms); /* "14:05", another day: "14:05 on 2016-11-15" */
 
 #endif

@@ -27,7 +27,8 @@ static bool close_breaker(const struct cli *c, struct bw_transition *t)
 	return true;
 }
 
-static enum bw_err try_once(struct cli *c, const struct bw_breaker_key *key, enum bw_override value, int64_t until_ms, struct bw_breaker *out)
+static enum bw_err try_once(struct cli *c, const struct bw_breaker_key *key, enum bw_override value, int64_t until_ms,
+                            struct bw_breaker *out)
 {
 	struct bw_breaker record = { 0 };
 	struct bw_transition t = { 0 };

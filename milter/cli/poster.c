@@ -70,7 +70,8 @@ static enum bw_cli_exit store(struct cli *c, const struct bw_list *list, struct 
 	bw_buf_reset(&change.posters);
 	for (size_t i = 0; i < list->poster_count; i++) {
 		if (!bw_slice_equal(list->posters[i], identity))
-			bw_buf_printf(&change.posters, "%s%.*s", change.posters.n > 0 ? "," : "", (int)list->posters[i].n, list->posters[i].p);
+			bw_buf_printf(&change.posters, "%s%.*s", change.posters.n > 0 ? "," : "", (int)list->posters[i].n,
+			              list->posters[i].p);
 	}
 	if (add)
 		bw_buf_printf(&change.posters, "%s%.*s", change.posters.n > 0 ? "," : "", (int)identity.n, identity.p);
@@ -96,11 +97,14 @@ static enum bw_cli_exit change_poster(struct cli *c, bool add)
 	bool has = code == BW_CLI_DONE && has_poster(list, identity);
 
 	if (code == BW_CLI_DONE && add && list->poster_count >= BW_LIST_POSTERS_MAX)
-		code = bw_cli_fail(c, BW_CLI_NO, "%.*s has %d posters, more are not kept", (int)list->address.n, list->address.p, BW_LIST_POSTERS_MAX);
+		code = bw_cli_fail(c, BW_CLI_NO, "%.*s has %d posters, more are not kept", (int)list->address.n, list->address.p,
+		                   BW_LIST_POSTERS_MAX);
 	else if (code == BW_CLI_DONE && add && has)
-		code = bw_cli_fail(c, BW_CLI_NO, "%s is a poster of %.*s already", bw_buf_text(&named.posters), (int)list->address.n, list->address.p);
+		code = bw_cli_fail(c, BW_CLI_NO, "%s is a poster of %.*s already", bw_buf_text(&named.posters), (int)list->address.n,
+		                   list->address.p);
 	else if (code == BW_CLI_DONE && !add && !has)
-		code = bw_cli_fail(c, BW_CLI_NO, "%s is no poster of %.*s; `poster ls` shows who is", bw_buf_text(&named.posters), (int)list->address.n, list->address.p);
+		code = bw_cli_fail(c, BW_CLI_NO, "%s is no poster of %.*s; `poster ls` shows who is", bw_buf_text(&named.posters),
+		                   (int)list->address.n, list->address.p);
 	else if (code == BW_CLI_DONE)
 		code = store(c, list, identity, add);
 	bw_cli_list_change_done(&named);

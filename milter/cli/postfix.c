@@ -177,14 +177,17 @@ static enum bw_err order(const struct postfix *postfix, const char *const comman
 enum bw_err bw_cli_postfix_release(const struct postfix *postfix, const char *queue_id, struct bw_why *why)
 {
 	static const char *const command[2] = { "postsuper", "-H" };
-	struct bw_buf said;
+	struct bw_buf said, released;
 
 	bw_buf_init(&said, SAID_BYTES);
+	bw_buf_init(&released, SAID_BYTES);
 	enum bw_err err = order(postfix, command, queue_id, &said, why);
 
-	/* postsuper(1) exits 0 for an id that is not there; only its summary tells. */
-	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), BW_S("released from hold")))
+	/* postsuper(1) exits 0 for an id that is not there ("Released from hold: 0 messages"); only the line with the id tells. */
+	bw_buf_printf(&released, "%s: released from hold", queue_id);
+	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), bw_buf_slice(&released)))
 		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id);
+	bw_buf_done(&released);
 	bw_buf_done(&said);
 	return err;
 }

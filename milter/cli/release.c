@@ -38,7 +38,8 @@ static enum bw_cli_exit check_words(struct cli *c, const struct entries *e)
 		size_t n = matches(e, c->words[i]);
 
 		if (n == 0)
-			return bw_cli_fail(c, BW_CLI_NO, "no held message that waits has the id %s; `held ls --all` shows the others", c->words[i]);
+			return bw_cli_fail(c, BW_CLI_NO, "no held message that waits has the id %s; `held ls --all` shows the others",
+			                   c->words[i]);
 		if (n > 1)
 			return bw_cli_fail(c, BW_CLI_NO, "%zu held messages have ids that begin with %s; give more digits", n, c->words[i]);
 	}
@@ -51,11 +52,14 @@ static enum bw_cli_exit check_where(struct cli *c, const struct entries *e)
 		const struct entry *one = &e->at[i];
 
 		if (strcmp(one->host, c->host) != 0)
-			return bw_cli_fail(c, BW_CLI_NO, "%s waits in the hold queue of %s; release it there, this is %s", one->queue_id, one->host, c->host);
+			return bw_cli_fail(c, BW_CLI_NO, "%s waits in the hold queue of %s; release it there, this is %s", one->queue_id,
+			                   one->host, c->host);
 		if (strcmp(one->mta, "postfix") != 0)
-			return bw_cli_fail(c, BW_CLI_NO, "%s is held by %s; only messages that Postfix holds can be released", one->queue_id, one->mta);
+			return bw_cli_fail(c, BW_CLI_NO, "%s is held by %s; only messages that Postfix holds can be released", one->queue_id,
+			                   one->mta);
 		if (one->queue_id[0] == '\0')
-			return bw_cli_fail(c, BW_CLI_NO, "%s: the MTA gave no queue id, so it cannot be found in the hold queue", one->sender);
+			return bw_cli_fail(c, BW_CLI_NO, "%s: the MTA gave no queue id, so it cannot be found in the hold queue",
+			                   one->sender);
 	}
 	return BW_CLI_DONE;
 }
@@ -70,7 +74,8 @@ static enum bw_cli_exit check_forced_open(struct cli *c, const struct entry *e)
 		return bw_cli_fail_err(err);
 	if (record.override_state != BW_OVERRIDE_FORCED_OPEN || record.override_until_ms <= c->now_ms)
 		return BW_CLI_DONE;
-	return bw_cli_fail(c, BW_CLI_REFUSED, "mail to %s is stopped by %s (`list resume` ends that); --force releases all the same", e->list, record.override_owner);
+	return bw_cli_fail(c, BW_CLI_REFUSED, "mail to %s is stopped by %s (`list resume` ends that); --force releases all the same",
+	                   e->list, record.override_owner);
 }
 
 /* Released mail is filtered by nobody, so a batch is measured here: one message always fits, as one post does. */
@@ -92,7 +97,8 @@ static enum bw_cli_exit check_budget(struct cli *c, const struct entry *first, s
 	bw_buf_init(&budget_text, 40);
 	bw_print_count(&sum_text, sum);
 	bw_print_count(&budget_text, limits.list.budget);
-	bw_cli_fail(c, BW_CLI_REFUSED, "%zu messages to %s are %s deliveries at once, above its budget of %s; release fewer, or --force", n, first->list,
+	bw_cli_fail(c, BW_CLI_REFUSED,
+	            "%zu messages to %s are %s deliveries at once, above its budget of %s; release fewer, or --force", n, first->list,
 	            bw_buf_text(&sum_text), bw_buf_text(&budget_text));
 	bw_buf_done(&sum_text);
 	bw_buf_done(&budget_text);
@@ -130,7 +136,8 @@ static enum bw_err release_one(struct cli *c, const struct postfix *postfix, str
 	}
 	e->done = true;
 	e->note = "released";
-	err = c->store->ops->held_move(c->store, &e->id, BW_HELD_WAITING, BW_HELD_RELEASED, c->now_ms, bw_slice_of(c->owner), &c->why);
+	err =
+		c->store->ops->held_move(c->store, &e->id, BW_HELD_WAITING, BW_HELD_RELEASED, c->now_ms, bw_slice_of(c->owner), &c->why);
 	if (err == BW_ERR_CONFLICT)
 		err = BW_OK; /* another operator wrote it down already */
 	if (bw_cli_postfix_deliver(postfix, e->queue_id, &ignored) != BW_OK)
@@ -157,7 +164,12 @@ static json_t *entry_json(const struct entry *e)
 static void print_entries(struct cli *c, const struct entries *e)
 {
 	static const struct column columns[] = {
-		{ .head = "ID" }, { .head = "QUEUE ID" }, { .head = "LIST" }, { .head = "DELIVERIES", .right = true }, { .head = "SENDER", .most = 40 }, { .head = "" },
+		{ .head = "ID" },
+		{ .head = "QUEUE ID" },
+		{ .head = "LIST" },
+		{ .head = "DELIVERIES", .right = true },
+		{ .head = "SENDER", .most = 40 },
+		{ .head = "" },
 	};
 	struct table *t = c->args.json ? NULL : bw_cli_table_start(c, columns, sizeof(columns) / sizeof(columns[0]));
 	char id[2 * BW_HASH_BYTES + 1];
@@ -200,8 +212,8 @@ static void sum_up(struct cli *c, const struct entries *e, const char *verb, con
 
 static enum bw_cli_exit note_release(struct cli *c, const struct entry *e)
 {
-	return bw_cli_event(c, BW_EVENT_RELEASE, bw_slice_of(e->list), BW_S(""), "released %s from %s to %s, %lld deliveries", e->queue_id, e->sender, e->list,
-	                    (long long)e->deliveries);
+	return bw_cli_event(c, BW_EVENT_RELEASE, bw_slice_of(e->list), BW_S(""), "released %s from %s to %s, %lld deliveries",
+	                    e->queue_id, e->sender, e->list, (long long)e->deliveries);
 }
 
 /* The first failure's exit code stands; a missing permission ends it, because the next would fail alike. */
@@ -281,7 +293,8 @@ const struct command bw_cli_family_release[] = {
 	{ "held release", "[ID...]", 0, WORDS_MAX - 2,
 	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT(POSTFIX_CONFIG) | OPT(POSTFIX_COMMANDS), NEED_STORE, false, run_release,
 	  "let held messages go; without --yes it only shows which\n"
-	  "For Postfix: postsuper -H and postqueue -i, on the host that holds them. Refused with exit code 3 for a list that an operator "
+	  "For Postfix: postsuper -H and postqueue -i, on the host that holds them. Refused with exit code 3 for a list that an "
+	  "operator "
 	  "stopped, and for a batch above the list's budget; --force lifts both." },
 	{ .name = NULL },
 };

@@ -43,12 +43,18 @@ int bw_cli_run(const struct bw_cli_env *env, int argc, char **argv)
 static enum bw_err error_of(enum bw_cli_exit code)
 {
 	switch (code) {
-	case BW_CLI_DONE:          return BW_OK;
-	case BW_CLI_NO:            return BW_ERR_NOT_FOUND;
-	case BW_CLI_USAGE:         return BW_ERR_INPUT;
-	case BW_CLI_REFUSED:       return BW_ERR_CONFLICT;
-	case BW_CLI_UNREACHABLE:   return BW_ERR_STORE;
-	case BW_CLI_NOT_PERMITTED: return BW_ERR_PERMISSION;
+	case BW_CLI_DONE:
+		return BW_OK;
+	case BW_CLI_NO:
+		return BW_ERR_NOT_FOUND;
+	case BW_CLI_USAGE:
+		return BW_ERR_INPUT;
+	case BW_CLI_REFUSED:
+		return BW_ERR_CONFLICT;
+	case BW_CLI_UNREACHABLE:
+		return BW_ERR_STORE;
+	case BW_CLI_NOT_PERMITTED:
+		return BW_ERR_PERMISSION;
 	}
 	return BW_ERR_INPUT;
 }

@@ -59,7 +59,8 @@ static enum bw_cli_exit check_safety(struct cli *c, struct bw_slice name, const 
 		return BW_CLI_DONE;
 	if (bw_directory_count(bw_world_directory(c->world)) > 0)
 		return BW_CLI_DONE;
-	return bw_cli_fail(c, BW_CLI_REFUSED, "no list is known, so mode enforce would stop nothing; add lists first (`list add`), or --force");
+	return bw_cli_fail(c, BW_CLI_REFUSED,
+	                   "no list is known, so mode enforce would stop nothing; add lists first (`list add`), or --force");
 }
 
 static enum bw_cli_exit store_setting(struct cli *c, struct bw_slice name, struct bw_slice value, int64_t *version)
@@ -92,8 +93,8 @@ static void tell(struct cli *c, const struct setting_change *s)
 		bw_buf_add_text(&until, " until ");
 		bw_cli_until(&until, c->now_ms, c->now_ms + c->args.for_ms);
 	}
-	bw_cli_say(c, STYLE_PLAIN, "%.*s is now %s%s (was %s)", (int)s->name.n, s->name.p, bw_buf_text(&s->after), bw_buf_text(&until),
-	           bw_buf_text(&s->before));
+	bw_cli_say(c, STYLE_PLAIN, "%.*s is now %s%s (was %s)", (int)s->name.n, s->name.p, bw_buf_text(&s->after),
+	           bw_buf_text(&until), bw_buf_text(&s->before));
 	if (bw_settings_mode(bw_world_settings(c->world)) == BW_MODE_SHADOW && !bw_slice_equal(s->name, BW_S("mode")))
 		bw_cli_say(c, STYLE_WARN, "note: the installation is in mode shadow, so no guard stops mail");
 	bw_buf_done(&until);
@@ -105,9 +106,10 @@ static enum bw_cli_exit announce(struct cli *c, const struct setting_change *s, 
 	bool is_mode = bw_slice_equal(s->name, BW_S("mode"));
 	json_t *json = json_object();
 	struct bw_slice reason = bw_slice_of(c->args.reason);
-	enum bw_cli_exit event = bw_cli_event(c, is_mode ? BW_EVENT_OPERATOR : BW_EVENT_SETTING, BW_S(""), BW_S(""), "%.*s = %s (was %s)%s%.*s",
-	                                      (int)s->name.n, s->name.p, bw_buf_text(&s->after), bw_buf_text(&s->before),
-	                                      reason.n > 0 ? ": " : "", (int)reason.n, reason.n > 0 ? reason.p : "");
+	enum bw_cli_exit event =
+		bw_cli_event(c, is_mode ? BW_EVENT_OPERATOR : BW_EVENT_SETTING, BW_S(""), BW_S(""), "%.*s = %s (was %s)%s%.*s",
+	                 (int)s->name.n, s->name.p, bw_buf_text(&s->after), bw_buf_text(&s->before), reason.n > 0 ? ": " : "",
+	                 (int)reason.n, reason.n > 0 ? reason.p : "");
 
 	bw_cli_put(json, "name", s->name);
 	bw_cli_put(json, "value", bw_buf_slice(&s->after));
@@ -253,7 +255,8 @@ static enum bw_cli_exit run_unset(struct cli *c)
 const struct command bw_cli_family_set[] = {
 	{ "set", "NAME VALUE", 2, 2, OPT(LIST) | OPT_REASONS | OPT(FORCE), NEED_STORE, true, run_set,
 	  "change a setting; it acts on the next message and forgets nothing\n"
-	  "NAME is GUARD.FIELD for all tiers, TIER.GUARD.FIELD for one, @ADDRESS.GUARD.FIELD for one list, or mode. The command returns "
+	  "NAME is GUARD.FIELD for all tiers, TIER.GUARD.FIELD for one, @ADDRESS.GUARD.FIELD for one list, or mode. The command "
+	  "returns "
 	  "when every live breakwaterd has the change." },
 	{ "unset", "NAME", 1, 1, OPT(LIST) | OPT(REASON), NEED_STORE, true, run_unset,
 	  "take a setting back to the configuration's value" },

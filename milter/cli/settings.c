@@ -31,7 +31,8 @@ static void tier_value(const struct cli *c, const struct bw_setting *row, enum b
 	bw_buf_done(&name);
 }
 
-void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list, struct bw_buf *out)
+void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list,
+                       struct bw_buf *out)
 {
 	struct bw_limits limits;
 	int64_t raw = 0;
@@ -41,9 +42,15 @@ void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setti
 
 	switch (row->kind) {
 	case BW_VALUE_COUNT:
-	case BW_VALUE_DURATION: memcpy(&raw, at, sizeof(raw)); break;
-	case BW_VALUE_MODE:     raw = (int64_t)*(const enum bw_mode *)(const void *)at; break;
-	case BW_VALUE_ACTION:   raw = (int64_t)*(const enum bw_action *)(const void *)at; break;
+	case BW_VALUE_DURATION:
+		memcpy(&raw, at, sizeof(raw));
+		break;
+	case BW_VALUE_MODE:
+		raw = (int64_t) * (const enum bw_mode *)(const void *)at;
+		break;
+	case BW_VALUE_ACTION:
+		raw = (int64_t) * (const enum bw_action *)(const void *)at;
+		break;
 	}
 	bw_buf_reset(out);
 	bw_setting_print(row, raw, out);
@@ -120,7 +127,9 @@ static enum bw_err stored_json(struct cli *c, struct bw_slice field, json_t *int
 
 static enum bw_err stored_text(struct cli *c, struct bw_slice field)
 {
-	static const struct column columns[] = { { .head = "CHANGED HERE" }, { .head = "VALUE" }, { .head = "UNTIL" }, { .head = "BY" }, { .head = "REASON", .most = 60 } };
+	static const struct column columns[] = {
+		{ .head = "CHANGED HERE" }, { .head = "VALUE" }, { .head = "UNTIL" }, { .head = "BY" }, { .head = "REASON", .most = 60 }
+	};
 	struct stored s = { .field = field, .table = bw_cli_table_start(c, columns, sizeof(columns) / sizeof(columns[0])) };
 	enum bw_err err = c->store->ops->setting_each(c->store, false, each_stored, &s, &c->why);
 
@@ -181,8 +190,11 @@ static enum bw_cli_exit all_json(struct cli *c)
 static enum bw_cli_exit all_text(struct cli *c)
 {
 	static const struct column columns[] = {
-		{ .head = "SETTING" }, { .head = "huge", .right = true }, { .head = "large", .right = true },
-		{ .head = "medium", .right = true }, { .head = "small", .right = true },
+		{ .head = "SETTING" },
+		{ .head = "huge", .right = true },
+		{ .head = "large", .right = true },
+		{ .head = "medium", .right = true },
+		{ .head = "small", .right = true },
 	};
 	struct table *t;
 	struct bw_buf text;
@@ -326,7 +338,8 @@ static bool each_change(void *ctx, const struct bw_setting_row *row)
 static enum bw_cli_exit run_history(struct cli *c)
 {
 	static const struct column columns[] = {
-		{ .head = "AT" }, { .head = "BY" }, { .head = "SETTING" }, { .head = "VALUE" }, { .head = "UNTIL" }, { .head = "REASON", .most = 60 },
+		{ .head = "AT" },    { .head = "BY" },    { .head = "SETTING" },
+		{ .head = "VALUE" }, { .head = "UNTIL" }, { .head = "REASON", .most = 60 },
 	};
 	struct history h = { .c = c };
 

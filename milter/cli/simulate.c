@@ -48,11 +48,13 @@ static enum bw_cli_exit find_scenario(struct cli *c, const char *word, char out[
 		return BW_CLI_DONE; /* the reader says what is wrong with it */
 	if (try_path(getenv("BREAKWATER_SCENARIOS"), "", word, out))
 		return BW_CLI_DONE;
-	if (own_directory(own) && (try_path(own, "/scenarios", word, out) || try_path(own, "/../share/breakwater/scenarios", word, out)))
+	if (own_directory(own) &&
+	    (try_path(own, "/scenarios", word, out) || try_path(own, "/../share/breakwater/scenarios", word, out)))
 		return BW_CLI_DONE;
 	if (try_path(BW_SCENARIOS, "", word, out))
 		return BW_CLI_DONE;
-	return bw_cli_fail(c, BW_CLI_USAGE, "no scenario is called %s in %s; a file is named with a slash, such as ./%s", word, BW_SCENARIOS, word);
+	return bw_cli_fail(c, BW_CLI_USAGE, "no scenario is called %s in %s; a file is named with a slash, such as ./%s", word,
+	                   BW_SCENARIOS, word);
 }
 
 static enum bw_cli_exit apply_settings(struct cli *c, struct bw_scenario *scenario)
@@ -143,8 +145,8 @@ static enum bw_cli_exit report(struct cli *c, const struct bw_scenario *scenario
 	if (result->miss_count == 0)
 		return BW_CLI_DONE;
 	/* The report shows each; the first is said again where scripts look. */
-	return bw_cli_fail(c, BW_CLI_NO, "%zu expectation%s not met, the first: %s", result->miss_count, result->miss_count == 1 ? "" : "s",
-	                   result->misses[0].text);
+	return bw_cli_fail(c, BW_CLI_NO, "%zu expectation%s not met, the first: %s", result->miss_count,
+	                   result->miss_count == 1 ? "" : "s", result->misses[0].text);
 }
 
 static enum bw_cli_exit play(struct cli *c, const struct bw_scenario *scenario)

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bw/parse.h"
 #include "breakers.h"
+#include "bw/parse.h"
 #include "status.h"
 
 enum { EVENTS_SHOWN = 5, BREAKERS_SHOWN = 10, WORST_SHOWN = 5 };
@@ -38,7 +38,8 @@ static void print_hosts(struct cli *c, const struct figures *f)
 	for (size_t i = 0; i < f->host_count; i++) {
 		const struct host *h = &f->hosts[i];
 
-		bw_buf_printf(&text, "%s%s (%s%s%s)", i > 0 ? ", " : "", h->host, h->version, h->row.degraded ? ", DEGRADED" : "", h->behind ? ", behind" : "");
+		bw_buf_printf(&text, "%s%s (%s%s%s)", i > 0 ? ", " : "", h->host, h->version, h->row.degraded ? ", DEGRADED" : "",
+		              h->behind ? ", behind" : "");
 	}
 	if (f->host_count == 0)
 		label(c, STYLE_BAD, "hosts:", "no breakwaterd is running: mail passes unjudged");
@@ -53,7 +54,8 @@ static void print_store(struct cli *c, const struct figures *f)
 	struct bw_buf text;
 
 	bw_buf_init(&text, 4200);
-	bw_buf_printf(&text, "%s, %s%s", config->store.backend, config->store.path, f->degraded ? "; DEGRADED: it does not answer every host" : "");
+	bw_buf_printf(&text, "%s, %s%s", config->store.backend, config->store.path,
+	              f->degraded ? "; DEGRADED: it does not answer every host" : "");
 	label(c, f->degraded ? STYLE_BAD : STYLE_PLAIN, "store:", bw_buf_text(&text));
 	bw_buf_done(&text);
 }
@@ -110,8 +112,8 @@ static void print_breakers(struct cli *c, const struct breakers *b)
 static void print_worst(struct cli *c, const struct figures *f)
 {
 	static const struct column columns[] = {
-		{ .head = "WORST LISTS" }, { .head = "MEMBERS", .right = true }, { .head = "OPEN", .right = true }, { .head = "HELD", .right = true },
-		{ .head = "DELIVERIES HELD", .right = true },
+		{ .head = "WORST LISTS" },         { .head = "MEMBERS", .right = true },         { .head = "OPEN", .right = true },
+		{ .head = "HELD", .right = true }, { .head = "DELIVERIES HELD", .right = true },
 	};
 	struct table *t;
 
@@ -146,7 +148,8 @@ static bool print_event(void *ctx, const struct bw_event_row *row)
 
 	bw_buf_init(&at, 60);
 	bw_cli_stamp(&at, row->at_ms);
-	bw_cli_say(c, STYLE_PLAIN, "%s  %-9s  %.*s", bw_buf_text(&at), bw_event_name(row->event), (int)row->text.n, row->text.p == NULL ? "" : row->text.p);
+	bw_cli_say(c, STYLE_PLAIN, "%s  %-9s  %.*s", bw_buf_text(&at), bw_event_name(row->event), (int)row->text.n,
+	           row->text.p == NULL ? "" : row->text.p);
 	bw_buf_done(&at);
 	return true;
 }

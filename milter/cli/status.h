@@ -28,13 +28,13 @@ struct figures {
 	struct host hosts[HOSTS_MAX]; /* alive ones */
 	size_t host_count;
 	bool degraded;
-	int64_t bypass_until_ms;      /* of this host, 0 none */
+	int64_t bypass_until_ms; /* of this host, 0 none */
 	int64_t lists, unconfirmed;
-	int64_t deliveries;           /* let pass to lists since `since_ms`, by daemons and by releases */
-	int64_t since_ms;             /* start of the daemon that runs longest, 0 if none runs */
-	int64_t held, held_deliveries; /* waiting */
+	int64_t deliveries;                    /* let pass to lists since `since_ms`, by daemons and by releases */
+	int64_t since_ms;                      /* start of the daemon that runs longest, 0 if none runs */
+	int64_t held, held_deliveries;         /* waiting */
 	int64_t released, released_deliveries; /* since `since_ms` */
-	struct tally tallies[TALLIES_MAX]; /* the worst first */
+	struct tally tallies[TALLIES_MAX];     /* the worst first */
 	size_t tally_count;
 };
 

@@ -1,6 +1,6 @@
 /* list stop, list resume: the words for the worst morning. */
-#include "bw/clock.h"
 #include "breakers.h"
+#include "bw/clock.h"
 #include "change.h"
 
 static enum bw_cli_exit override_both_sides(struct cli *c, const struct bw_list *list, enum bw_override value, int64_t until_ms)
@@ -30,7 +30,8 @@ static void warn_of_relapse(struct cli *c, const struct flow *f)
 
 	bw_settings_resolve(bw_world_settings(c->world), f->list->tier, f->list->address, &limits);
 	if (f->until_ms == 0 && limits.list.senders > 0 && f->senders >= limits.list.senders)
-		bw_cli_say(c, STYLE_WARN, "the next sender stops it again: %lld wrote lately, %lld may; `list resume --for 1h` keeps it flowing",
+		bw_cli_say(c, STYLE_WARN,
+		           "the next sender stops it again: %lld wrote lately, %lld may; `list resume --for 1h` keeps it flowing",
 		           (long long)f->senders, (long long)limits.list.senders);
 }
 
@@ -53,9 +54,13 @@ static void print_flow(struct cli *c, const struct flow *f)
 		bw_buf_add_text(&until, " until ");
 		bw_cli_until(&until, c->now_ms, f->until_ms);
 	}
-	bw_cli_say(c, STYLE_HEAD, "mail to %.*s is now %s%s", (int)f->list->address.n, f->list->address.p, f->state, bw_buf_text(&until));
+	bw_cli_say(c, STYLE_HEAD, "mail to %.*s is now %s%s", (int)f->list->address.n, f->list->address.p, f->state,
+	           bw_buf_text(&until));
 	if (f->still_open > 0)
-		bw_cli_say(c, STYLE_WARN, "replies to %zu of its conversations are still stopped; `breaker ls` shows them, --conversations lets them flow", f->still_open);
+		bw_cli_say(
+			c, STYLE_WARN,
+			"replies to %zu of its conversations are still stopped; `breaker ls` shows them, --conversations lets them flow",
+			f->still_open);
 	warn_of_relapse(c, f);
 	bw_buf_done(&until);
 }
@@ -71,8 +76,8 @@ static enum bw_cli_exit note(struct cli *c, const struct flow *f)
 		bw_clock_format(&until, f->until_ms);
 	}
 	enum bw_cli_exit code = bw_cli_event(c, BW_EVENT_OPERATOR, f->list->address, BW_S("list"), "mail to %.*s is now %s%s%s%.*s",
-	                                     (int)f->list->address.n, f->list->address.p, f->state, bw_buf_text(&until), reason.n > 0 ? ": " : "",
-	                                     (int)reason.n, reason.n > 0 ? reason.p : "");
+	                                     (int)f->list->address.n, f->list->address.p, f->state, bw_buf_text(&until),
+	                                     reason.n > 0 ? ": " : "", (int)reason.n, reason.n > 0 ? reason.p : "");
 
 	bw_buf_done(&until);
 	return code;
@@ -136,7 +141,8 @@ const struct command bw_cli_family_stop[] = {
 	  "Acts on the next message, in mode shadow as well. `list resume` undoes it." },
 	{ "list resume", "ADDRESS", 1, 1, OPT_REASONS | OPT(CONVERSATIONS), NEED_STORE, true, run_resume,
 	  "let mail to a list flow again: undo `list stop` and close the list's open breaker\n"
-	  "With --for the list's breaker does not trip again for that long; without it, it watches as usual and trips when the storm goes "
+	  "With --for the list's breaker does not trip again for that long; without it, it watches as usual and trips when the storm "
+	  "goes "
 	  "on. Stopped conversations stay stopped without --conversations." },
 	{ .name = NULL },
 };

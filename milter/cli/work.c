@@ -168,7 +168,8 @@ enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct 
 	return bw_cli_fail(c, BW_CLI_NO, "%s is no list of the directory; `list ls` shows them, `list add` adds one", address.text);
 }
 
-enum bw_cli_exit bw_cli_event(struct cli *c, enum bw_event event, struct bw_slice list, struct bw_slice guard, const char *format, ...)
+enum bw_cli_exit bw_cli_event(struct cli *c, enum bw_event event, struct bw_slice list, struct bw_slice guard, const char *format,
+                              ...)
 {
 	struct bw_why text, why;
 	va_list args;

@@ -25,8 +25,8 @@ enum bw_cli_exit bw_cli_address(struct cli *c, const char *word, struct bw_addre
 enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct bw_list **out);
 
 /* One line of history. A change that was made stays made when its event cannot be written: the sentence says so. */
-enum bw_cli_exit bw_cli_event(struct cli *c, enum bw_event event, struct bw_slice list, struct bw_slice guard, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+enum bw_cli_exit bw_cli_event(struct cli *c, enum bw_event event, struct bw_slice list, struct bw_slice guard, const char *format,
+                              ...) __attribute__((format(printf, 5, 6)));
 
 /* c->args.reason, or "". BW_CLI_USAGE when it is longer than a breaker's record keeps. */
 enum bw_cli_exit bw_cli_reason(struct cli *c, struct bw_slice *out);

@@ -8,7 +8,9 @@
 #include "bw/store.h"
 
 #define ALL_STAFF BW_S("all-staff@nhs.example")
-#define EVIL      "\033[2J\033]0;owned\a\xC2\x9B" "31m"
+#define EVIL                        \
+	"\033[2J\033]0;owned\a\xC2\x9B" \
+	"31m"
 
 static void must(enum bw_err err, const struct bw_why *why)
 {
@@ -29,7 +31,8 @@ static struct bw_store *open_store(const char *path)
 
 void furnish_config(struct bw_buf *out, const char *scratch, bool lists)
 {
-	bw_buf_printf(out, "daemon: { bypass_file = \"%s/bypass\"; secret_file = \"%s/secret\"; host = \"mx1\"; };\n", scratch, scratch);
+	bw_buf_printf(out, "daemon: { bypass_file = \"%s/bypass\"; secret_file = \"%s/secret\"; host = \"mx1\"; };\n", scratch,
+	              scratch);
 	bw_buf_printf(out, "store: { path = \"%s/store.db\"; };\n", scratch);
 	bw_buf_add_text(out, "internal: { domains = [ \"nhs.example\" ]; };\n");
 	if (lists)
@@ -42,8 +45,17 @@ void furnish_heartbeat(const char *path, int64_t seen_ms, enum furnish_host host
 	struct bw_why why;
 	int64_t version = host == FURNISH_DEAF ? 0 : INT64_MAX / 2;
 	struct bw_host_row row = {
-		.host = BW_S("mx1"), .version = BW_S("0.1.0"), .pid = 4711, .seen_ms = seen_ms, .settings_version = version,
-		.directory_version = version, .format = 1, .deliveries = 3360000, .held = 2, .accepted = 4, .started_ms = seen_ms - BW_HOUR_MS,
+		.host = BW_S("mx1"),
+		.version = BW_S("0.1.0"),
+		.pid = 4711,
+		.seen_ms = seen_ms,
+		.settings_version = version,
+		.directory_version = version,
+		.format = 1,
+		.deliveries = 3360000,
+		.held = 2,
+		.accepted = 4,
+		.started_ms = seen_ms - BW_HOUR_MS,
 	};
 
 	must(store->ops->heartbeat(store, &row, &why), &why);
@@ -53,9 +65,18 @@ void furnish_heartbeat(const char *path, int64_t seen_ms, enum furnish_host host
 static void put_lists(struct bw_store *store, int64_t now_ms)
 {
 	const struct bw_list_row rows[] = {
-		{ .address = BW_S("croydon@nhs.example"), .size = 850000, .source = BW_SOURCE_IMPORT, .unconfirmed = true, .changed_ms = now_ms },
-		{ .address = BW_S("ward-7@nhs.example"), .size = 40, .source = BW_SOURCE_OPERATOR, .owner = BW_S("matron@nhs.example"),
-		  .list_id = BW_S("ward-7.nhs.example"), .posters = BW_S("auth:matron@nhs.example,inside:rota@nhs.example"), .changed_ms = now_ms },
+		{ .address = BW_S("croydon@nhs.example"),
+		  .size = 850000,
+		  .source = BW_SOURCE_IMPORT,
+		  .unconfirmed = true,
+		  .changed_ms = now_ms },
+		{ .address = BW_S("ward-7@nhs.example"),
+		  .size = 40,
+		  .source = BW_SOURCE_OPERATOR,
+		  .owner = BW_S("matron@nhs.example"),
+		  .list_id = BW_S("ward-7.nhs.example"),
+		  .posters = BW_S("auth:matron@nhs.example,inside:rota@nhs.example"),
+		  .changed_ms = now_ms },
 	};
 	struct bw_why why;
 	int64_t version;
@@ -68,8 +89,12 @@ static void put_settings(struct bw_store *store, int64_t now_ms)
 {
 	const struct bw_setting_row rows[] = {
 		{ .name = BW_S("mode"), .value = BW_S("enforce"), .owner = BW_S("root"), .set_ms = now_ms - 7 * BW_DAY_MS },
-		{ .name = BW_S("huge.conversation.senders"), .value = BW_S("5"), .owner = BW_S("bob"), .reason = BW_S("town hall " EVIL),
-		  .set_ms = now_ms - BW_HOUR_MS, .until_ms = now_ms + 2 * BW_DAY_MS },
+		{ .name = BW_S("huge.conversation.senders"),
+		  .value = BW_S("5"),
+		  .owner = BW_S("bob"),
+		  .reason = BW_S("town hall " EVIL),
+		  .set_ms = now_ms - BW_HOUR_MS,
+		  .until_ms = now_ms + 2 * BW_DAY_MS },
 	};
 	struct bw_why why;
 	int64_t version;
@@ -82,12 +107,22 @@ static void put_breakers(struct bw_store *store, int64_t now_ms)
 {
 	struct bw_breaker_key key = { .scope = BW_SCOPE_CONVERSATION, .list = ALL_STAFF };
 	struct bw_breaker open = {
-		.phase = BW_PHASE_OPEN, .rule = BW_RULE_CONVERSATION_SENDERS, .since_ms = now_ms - 10 * BW_MINUTE_MS,
-		.until_ms = now_ms + 110 * BW_MINUTE_MS, .ordinal = 6, .limit = 5, .trips = 1,
+		.phase = BW_PHASE_OPEN,
+		.rule = BW_RULE_CONVERSATION_SENDERS,
+		.since_ms = now_ms - 10 * BW_MINUTE_MS,
+		.until_ms = now_ms + 110 * BW_MINUTE_MS,
+		.ordinal = 6,
+		.limit = 5,
+		.trips = 1,
 	};
 	struct bw_breaker over = {
-		.phase = BW_PHASE_OPEN, .rule = BW_RULE_LIST_SENDERS, .since_ms = now_ms - BW_DAY_MS, .until_ms = now_ms - 22 * BW_HOUR_MS,
-		.ordinal = 61, .limit = 60, .trips = 2,
+		.phase = BW_PHASE_OPEN,
+		.rule = BW_RULE_LIST_SENDERS,
+		.since_ms = now_ms - BW_DAY_MS,
+		.until_ms = now_ms - 22 * BW_HOUR_MS,
+		.ordinal = 61,
+		.limit = 60,
+		.trips = 2,
 	};
 	struct bw_why why;
 
@@ -105,11 +140,18 @@ static void put_held(struct bw_store *store, int64_t now_ms)
 
 	for (int i = 0; i < 3; i++) {
 		struct bw_held held = {
-			.host = BW_S("mx1"), .queue_id = bw_slice_of(queue_ids[i]), .mta = BW_S("postfix"), .list = ALL_STAFF,
+			.host = BW_S("mx1"),
+			.queue_id = bw_slice_of(queue_ids[i]),
+			.mta = BW_S("postfix"),
+			.list = ALL_STAFF,
 			.guard = i == 2 ? BW_S("gate") : BW_S("conversation"),
 			.sentence = BW_S("conversation: 6th sender of at most 5 in 60 min to all-staff@nhs.example (840,000 members)"),
-			.sender = i == 1 ? BW_S("evil" EVIL "@nhs.example") : BW_S("u4@nhs.example"), .identity = BW_S("inside:u4@nhs.example"),
-			.message_id = BW_S("reply-1@nhs.example"), .subject = bw_slice_of(subjects[i]), .deliveries = 840000, .size_bytes = 2048,
+			.sender = i == 1 ? BW_S("evil" EVIL "@nhs.example") : BW_S("u4@nhs.example"),
+			.identity = BW_S("inside:u4@nhs.example"),
+			.message_id = BW_S("reply-1@nhs.example"),
+			.subject = bw_slice_of(subjects[i]),
+			.deliveries = 840000,
+			.size_bytes = 2048,
 			.held_ms = now_ms - (10 - i) * BW_MINUTE_MS,
 		};
 
@@ -123,9 +165,16 @@ static void put_held(struct bw_store *store, int64_t now_ms)
 static void put_events(struct bw_store *store, int64_t now_ms)
 {
 	const struct bw_event_row rows[] = {
-		{ .at_ms = now_ms - BW_HOUR_MS, .event = BW_EVENT_SETTING, .host = BW_S("mx1"), .owner = BW_S("bob"),
+		{ .at_ms = now_ms - BW_HOUR_MS,
+		  .event = BW_EVENT_SETTING,
+		  .host = BW_S("mx1"),
+		  .owner = BW_S("bob"),
 		  .text = BW_S("huge.conversation.senders = 5 (was 3): town hall " EVIL) },
-		{ .at_ms = now_ms - 10 * BW_MINUTE_MS, .event = BW_EVENT_TRIP, .host = BW_S("mx1"), .list = ALL_STAFF, .guard = BW_S("conversation"),
+		{ .at_ms = now_ms - 10 * BW_MINUTE_MS,
+		  .event = BW_EVENT_TRIP,
+		  .host = BW_S("mx1"),
+		  .list = ALL_STAFF,
+		  .guard = BW_S("conversation"),
 		  .text = BW_S("conversation breaker of all-staff@nhs.example is open\n<script>") },
 	};
 	struct bw_why why;

@@ -184,7 +184,7 @@ static void run_command(const struct run *r, const char *line)
 
 	argv[argc++] = words[0];
 	if (!names_config(words, n)) {
-		argv[argc++] = (char *)(uintptr_t)"-c";
+		argv[argc++] = (char *)(uintptr_t) "-c";
 		argv[argc++] = (char *)(uintptr_t)r->config;
 	}
 	for (int i = 1; i < n; i++)
@@ -283,7 +283,8 @@ static void set_stage(struct run *r, const char *store)
 
 static void clear_stage(const struct run *r)
 {
-	static const char *const names[] = { "breakwater.conf", "store.db", "store.db-wal", "store.db-shm", "bypass", "bad.conf", "bad.storm" };
+	static const char *const names[] = { "breakwater.conf", "store.db", "store.db-wal", "store.db-shm",
+		                                 "bypass",          "bad.conf", "bad.storm" };
 	char path[200];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

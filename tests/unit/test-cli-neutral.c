@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #include "../../milter/cli/output.h"
@@ -17,25 +18,44 @@ struct row {
 static const struct row rows[] = {
 	{ "plain", BW_S("Re: test"), "Re: test" },
 	{ "empty", BW_S(""), "" },
-	{ "UTF-8 stays", BW_S("Gr\xC3\xBC\xC3\x9F" "e \xE8\xBF\x94\xE4\xBF\xA1 \xF0\x9F\x98\x80"), "Gr\xC3\xBC\xC3\x9F" "e \xE8\xBF\x94\xE4\xBF\xA1 \xF0\x9F\x98\x80" },
+	{ "UTF-8 stays",
+	  BW_S("Gr\xC3\xBC\xC3\x9F"
+	       "e \xE8\xBF\x94\xE4\xBF\xA1 \xF0\x9F\x98\x80"),
+	  "Gr\xC3\xBC\xC3\x9F"
+	  "e \xE8\xBF\x94\xE4\xBF\xA1 \xF0\x9F\x98\x80" },
 	{ "escape sequence", BW_S("\033[2J"), "\\x1b[2J" },
 	{ "window title", BW_S("\033]0;x\a"), "\\x1b]0;x\\x07" },
-	{ "C1 CSI in UTF-8", BW_S("\xC2\x9B" "31m"), "\\u{009b}31m" },
-	{ "C1 CSI as a byte", BW_S("\x9B" "31m"), "\\x9b31m" },
+	{ "C1 CSI in UTF-8",
+	  BW_S("\xC2\x9B"
+	       "31m"),
+	  "\\u{009b}31m" },
+	{ "C1 CSI as a byte",
+	  BW_S("\x9B"
+	       "31m"),
+	  "\\x9b31m" },
 	{ "line breaks and tab", BW_S("a\r\nb\tc"), "a\\x0d\\x0ab\\x09c" },
 	{ "NUL", BW_S("a\0b"), "a\\x00b" },
 	{ "DEL", BW_S("a\x7F"), "a\\x7f" },
 	{ "right-to-left override", BW_S("\xE2\x80\xAEgpj.exe"), "\\u{202e}gpj.exe" },
 	{ "isolate", BW_S("\xE2\x81\xA6x"), "\\u{2066}x" },
-	{ "line separator", BW_S("a\xE2\x80\xA8" "b"), "a\\u{2028}b" },
-	{ "byte order mark", BW_S("\xEF\xBB\xBF" "a"), "\\u{feff}a" },
+	{ "line separator",
+	  BW_S("a\xE2\x80\xA8"
+	       "b"),
+	  "a\\u{2028}b" },
+	{ "byte order mark",
+	  BW_S("\xEF\xBB\xBF"
+	       "a"),
+	  "\\u{feff}a" },
 	{ "overlong slash", BW_S("\xC0\xAF"), "\\xc0\\xaf" },
 	{ "overlong escape", BW_S("\xE0\x80\x9B"), "\\xe0\\x80\\x9b" },
 	{ "surrogate", BW_S("\xED\xA0\x80"), "\\xed\\xa0\\x80" },
 	{ "beyond Unicode", BW_S("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80" },
 	{ "cut short", BW_S("a\xE2\x80"), "a\\xe2\\x80" },
 	{ "continuation alone", BW_S("\x80"), "\\x80" },
-	{ "lone 0xFF", BW_S("\xFF" "a"), "\\xffa" },
+	{ "lone 0xFF",
+	  BW_S("\xFF"
+	       "a"),
+	  "\\xffa" },
 	{ "tag characters", BW_S("\xF3\xA0\x81\x81"), "\\u{e0041}" },
 };
 
@@ -76,7 +96,10 @@ static void no_control_character_survives(void **state)
 static void json_of_any_bytes(void **state)
 {
 	static const struct row cases[] = {
-		{ "invalid", BW_S("a\xFF" "b"), "\"a\\uFFFDb\"" },
+		{ "invalid",
+		  BW_S("a\xFF"
+		       "b"),
+		  "\"a\\uFFFDb\"" },
 		{ "escape", BW_S("\033[2J"), "\"\\u001B[2J\"" },
 		{ "C1", BW_S("\xC2\x9B"), "\"\\u009B\"" },
 		{ "quote", BW_S("\"\\"), "\"\\\"\\\\\"" },

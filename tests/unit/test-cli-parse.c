@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #include "../../milter/cli/command.h"
@@ -126,8 +127,8 @@ static void nearest_names(void **state)
 {
 	static const char *const names[] = { "status", "breaker", "held", "list" };
 	static const struct guess guesses[] = {
-		{ "stauts", "status" }, { "braeker", "breaker" }, { "hold", "held" }, { "lits", "list" }, { "l", NULL }, { "completely", NULL },
-		{ "", NULL }, { "status", "status" },
+		{ "stauts", "status" }, { "braeker", "breaker" }, { "hold", "held" }, { "lits", "list" },
+		{ "l", NULL },          { "completely", NULL },   { "", NULL },       { "status", "status" },
 	};
 
 	(void)state;
