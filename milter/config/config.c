@@ -126,9 +126,12 @@ static const struct section {
 	const char *name;
 	enum bw_err (*load)(struct bw_config_loading *l, const struct bw_config_node *node);
 } sections[] = {
-	{ "mode", load_mode },       { "daemon", load_rows },
-	{ "store", load_rows },      { "internal", load_rows },
-	{ "tiers", bw_config_load_tiers }, { "lists", bw_config_load_lists },
+	{ "mode", load_mode },
+	{ "daemon", load_rows },
+	{ "store", load_rows },
+	{ "internal", load_rows },
+	{ "tiers", bw_config_load_tiers },
+	{ "lists", bw_config_load_lists },
 	{ "settings", bw_config_load_settings },
 };
 

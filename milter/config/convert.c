@@ -80,7 +80,10 @@ static const struct {
 	const char *prefix;
 	bool (*check)(struct bw_slice rest);
 } transports[] = {
-	{ "unix:", is_unix_path }, { "local:", is_unix_path }, { "inet:", is_port_at_host }, { "inet6:", is_port_at_host },
+	{ "unix:", is_unix_path },
+	{ "local:", is_unix_path },
+	{ "inet:", is_port_at_host },
+	{ "inet6:", is_port_at_host },
 };
 
 bool bw_config_convert_socket(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)

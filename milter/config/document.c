@@ -14,7 +14,7 @@ static void indent(struct bw_buf *out, int depth)
 static void comment(struct bw_buf *out, int depth, const char *text)
 {
 	struct bw_slice rest = bw_slice_of(text), word;
-	size_t start = (size_t)(8 * depth + 1), column = 0;
+	size_t start = 8 * (size_t)depth + 1, column = 0;
 
 	while (bw_slice_word(&rest, &word)) {
 		if (column == 0 || column + 1 + word.n > WIDTH) {
@@ -160,8 +160,9 @@ static void print_from(struct bw_buf *out, enum bw_tier tier)
 static void print_tiers(struct bw_buf *out)
 {
 	bw_buf_add_char(out, '\n');
-	comment(out, 0, "Lists by size, and the thresholds of the guards for each tier. A threshold for all tiers stands in a group "
-	                "of its own, which is read before the others wherever it stands:");
+	comment(out, 0,
+	        "Lists by size, and the thresholds of the guards for each tier. A threshold for all tiers stands in a group "
+	        "of its own, which is read before the others wherever it stands:");
 	bw_buf_add_text(out, "#\n#   all: { list: { window = \"90m\"; }; };\n#\n");
 	comment(out, 0, "breakwaterctl set changes thresholds while breakwaterd runs; what it sets stands above this file.");
 	bw_buf_add_text(out, "tiers: {\n");
@@ -195,12 +196,13 @@ static void print_list_keys(struct bw_buf *out)
 static void print_lists(struct bw_buf *out)
 {
 	print_outer(out, "lists");
-	bw_buf_add_text(out, "#\n"
-	                     "#   lists: (\n"
-	                     "#     { address = \"all-staff@nhs.example\"; size = 840000; owner = \"comms-office@nhs.example\";\n"
-	                     "#       posters = [ \"comms\", \"inside:chief.executive@nhs.example\" ]; },\n"
-	                     "#     { address = \"croydon@nhs.example\"; size = 4000; limits = { conversation = { senders = 5; }; }; }\n"
-	                     "#   );\n#\n");
+	bw_buf_add_text(out,
+	                "#\n"
+	                "#   lists: (\n"
+	                "#     { address = \"all-staff@nhs.example\"; size = 840000; owner = \"comms-office@nhs.example\";\n"
+	                "#       posters = [ \"comms\", \"inside:chief.executive@nhs.example\" ]; },\n"
+	                "#     { address = \"croydon@nhs.example\"; size = 4000; limits = { conversation = { senders = 5; }; }; }\n"
+	                "#   );\n#\n");
 	comment(out, 0, "The keys of a list:");
 	print_list_keys(out);
 }
@@ -209,7 +211,8 @@ static const char head[] =
 	"# breakwater.conf: read by breakwaterd at its start and on SIGUSR1, and by breakwaterctl. The manual: breakwater.conf(5).\n"
 	"#\n"
 	"# Every key stands here with its default, behind a \"#\"; take the \"#\" away to change it. Durations are texts such as\n"
-	"# \"250ms\", \"90s\", \"60m\", \"1h30m\", \"7d\". A wrong key, type or range is refused with file, line and what is allowed, and the\n"
+	"# \"250ms\", \"90s\", \"60m\", \"1h30m\", \"7d\". A wrong key, type or range is refused with file, line and what is "
+	"allowed, and the\n"
 	"# running configuration stays; check with: breakwaterd -t -c breakwater.conf\n"
 	"#\n"
 	"# Other files can be put in: @include \"FILE\", alone on its line, relative to the file that includes.\n";
@@ -224,5 +227,6 @@ void bw_config_print_sample(struct bw_buf *out)
 	print_tiers(out);
 	print_lists(out);
 	print_outer(out, "settings");
-	bw_buf_add_text(out, "#\n#   settings = [ \"huge.conversation.senders = 5\", \"@all-staff@nhs.example.list.budget = 2000000\" ];\n");
+	bw_buf_add_text(
+		out, "#\n#   settings = [ \"huge.conversation.senders = 5\", \"@all-staff@nhs.example.list.budget = 2000000\" ];\n");
 }

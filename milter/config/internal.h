@@ -22,18 +22,18 @@ struct bw_config_loading {
 
 /* How a value is read, kept and printed. */
 enum bw_config_form {
-	BW_FORM_TEXT,     /* char * */
-	BW_FORM_TEXTS,    /* char ** and a count */
-	BW_FORM_SLICE,    /* struct bw_slice */
-	BW_FORM_SLICES,   /* const struct bw_slice * and a count */
-	BW_FORM_NETWORKS, /* struct bw_networks * */
-	BW_FORM_COUNT,    /* int64_t */
-	BW_FORM_DURATION, /* int64_t, ms */
-	BW_FORM_OCTAL,    /* int64_t */
-	BW_FORM_FLAG,     /* bool */
+	BW_FORM_TEXT,      /* char * */
+	BW_FORM_TEXTS,     /* char ** and a count */
+	BW_FORM_SLICE,     /* struct bw_slice */
+	BW_FORM_SLICES,    /* const struct bw_slice * and a count */
+	BW_FORM_NETWORKS,  /* struct bw_networks * */
+	BW_FORM_COUNT,     /* int64_t */
+	BW_FORM_DURATION,  /* int64_t, ms */
+	BW_FORM_OCTAL,     /* int64_t */
+	BW_FORM_FLAG,      /* bool */
 	BW_FORM_CHARACTER, /* char, 0 for "" */
-	BW_FORM_MODE,     /* of the settings */
-	BW_FORM_SPECIAL,  /* lists, limits and settings: read by functions of their own */
+	BW_FORM_MODE,      /* of the settings */
+	BW_FORM_SPECIAL,   /* lists, limits and settings: read by functions of their own */
 	BW_FORM_COUNT_OF
 };
 

@@ -10,34 +10,44 @@
 
 enum { UNIT_ms = 1, UNIT_s = 1000, UNIT_m = 60 * UNIT_s, UNIT_h = 60 * UNIT_m, UNIT_d = 24 * UNIT_h };
 
-#define TEXT(name, member, standard, range, check, help)                                                                  \
-	{ { name, "text", "\"" standard "\"", range, help }, BW_FORM_TEXT, AT(member), 0, 0, 0, check }
-#define TEXTS(name, member, counter, standard, range, check, help)                                                        \
-	{ { name, "list of texts", standard, range, help }, BW_FORM_TEXTS, AT(member), AT(counter), 0, 0, check }
-#define NETWORKS(name, member, standard, help)                                                                            \
-	{ { name, "list of texts", standard, "addresses and ranges such as \"192.0.2.0/24\" or \"2001:db8::/32\"", help },      \
-	  BW_FORM_NETWORKS, AT(internal.member), 0, 0, 0, NULL }
-#define DURATION(name, member, standard, low, low_unit, high, high_unit, help)                                            \
-	{ { name, "duration", "\"" standard "\"", #low #low_unit " to " #high #high_unit, help }, BW_FORM_DURATION, AT(member), 0, \
-	  INT64_C(low) * UNIT_##low_unit, INT64_C(high) * UNIT_##high_unit, NULL }
-#define COUNT(name, place, standard, low, high, help)                                                                     \
-	{ { name, "count", standard, #low " to " #high, help }, BW_FORM_COUNT, place, 0, INT64_C(low), INT64_C(high), NULL }
+/* name, type, default, range and help of the document; form, place and place of a count; least and most; check */
+#define ROW(name, type, standard, range, help, form, place, counter, low, high, check) \
+	{                                                                                  \
+		{ name, type, standard, range, help }, form, place, counter, low, high, check  \
+	}
+
+#define TEXT(name, member, standard, range, check, help) \
+	ROW(name, "text", "\"" standard "\"", range, help, BW_FORM_TEXT, AT(member), 0, 0, 0, check)
+#define TEXTS(name, member, counter, standard, range, check, help) \
+	ROW(name, "list of texts", standard, range, help, BW_FORM_TEXTS, AT(member), AT(counter), 0, 0, check)
+#define RANGES "addresses and ranges such as \"192.0.2.0/24\" or \"2001:db8::/32\""
+#define NETWORKS(name, member, standard, help) \
+	ROW(name, "list of texts", standard, RANGES, help, BW_FORM_NETWORKS, AT(internal.member), 0, 0, 0, NULL)
+#define DURATION(name, member, standard, low, low_unit, high, high_unit, help)                                               \
+	ROW(name, "duration", "\"" standard "\"", #low #low_unit " to " #high #high_unit, help, BW_FORM_DURATION, AT(member), 0, \
+	    INT64_C(low) * UNIT_##low_unit, INT64_C(high) * UNIT_##high_unit, NULL)
+#define COUNT(name, place, standard, low, high, help) \
+	ROW(name, "count", standard, #low " to " #high, help, BW_FORM_COUNT, place, 0, INT64_C(low), INT64_C(high), NULL)
+#define FLAG(name, place, help) ROW(name, "yes/no", "false", "true, false", help, BW_FORM_FLAG, place, 0, 0, 0, NULL)
+#define ONE(name, type, standard, range, form, place, low, high, help) \
+	ROW(name, type, standard, range, help, form, place, 0, low, high, NULL)
+#define SPECIAL(name, type, standard, range, help) ONE(name, type, standard, range, BW_FORM_SPECIAL, 0, 0, 0, help)
+#define SLICE(name, member, standard, range, check, help) \
+	ROW(name, "text", standard, range, help, BW_FORM_SLICE, LIST(member), 0, 0, 0, check)
 
 static const struct bw_config_row rows[] = {
-	{ { "mode", "text", "\"shadow\"", "shadow, enforce",
+	ONE("mode", "text", "\"shadow\"", "shadow, enforce", BW_FORM_MODE, 0, 0, 0,
 	    "Of the whole installation. In shadow every guard decides, counts and logs as it would in enforce, and lets the "
-	    "message pass: begin so, and look at what would have been stopped." },
-	  BW_FORM_MODE, 0, 0, 0, 0, NULL },
+	    "message pass: begin so, and look at what would have been stopped."),
 
 	TEXT("daemon.socket", daemon.socket, "unix:/var/spool/postfix/breakwater/milter.sock",
 	     "unix:/PATH, inet:PORT@HOST or inet6:PORT@HOST", bw_config_convert_socket,
 	     "Where the MTA reaches breakwaterd. Postfix on Debian runs in a chroot and sees only what lies below "
 	     "/var/spool/postfix; for Sendmail take unix:/run/breakwater/milter.sock. A Unix socket is the faster one."),
-	{ { "daemon.socket_mode", "text", "\"0660\"", "\"0600\" to \"0777\", octal", "Permissions of a Unix socket." },
-	  BW_FORM_OCTAL, AT(daemon.socket_mode), 0, 0600, 0777, NULL },
+	ONE("daemon.socket_mode", "text", "\"0660\"", "\"0600\" to \"0777\", octal", BW_FORM_OCTAL, AT(daemon.socket_mode), 0600,
+	    0777, "Permissions of a Unix socket."),
 	TEXT("daemon.socket_group", daemon.socket_group, "", "a group, or \"\" for that of the folder or process",
-	     bw_config_convert_user,
-	     "Group that owns a Unix socket: one that the MTA belongs to (\"postfix\", \"smmsp\")."),
+	     bw_config_convert_user, "Group that owns a Unix socket: one that the MTA belongs to (\"postfix\", \"smmsp\")."),
 	TEXT("daemon.user", daemon.user, "breakwater", "a user, or \"\" to stay who started it", bw_config_convert_user,
 	     "User that breakwaterd becomes when it was started as root, after the socket is open."),
 	TEXT("daemon.group", daemon.group, "breakwater", "a group, or \"\" for the user's own", bw_config_convert_user,
@@ -53,9 +63,7 @@ static const struct bw_config_row rows[] = {
 	     "Name of this host in events, in the ledger and in status. Every host that shares a store needs its own."),
 	TEXT("daemon.log", daemon.log, "syslog", "syslog, stderr", bw_config_convert_log,
 	     "Where log lines go when breakwaterd runs in the background; with -f they go to standard error."),
-	{ { "daemon.trace_header", "yes/no", "false", "true, false",
-	    "Adds an X-Breakwater field with the verdict to list mail that passes." },
-	  BW_FORM_FLAG, AT(daemon.trace_header), 0, 0, 0, NULL },
+	FLAG("daemon.trace_header", AT(daemon.trace_header), "Adds an X-Breakwater field with the verdict to list mail that passes."),
 	DURATION("daemon.drain", daemon.drain_ms, "10s", 0, s, 5, m,
 	         "How long SIGTERM waits for open transactions; new connections are refused meanwhile."),
 
@@ -83,8 +91,8 @@ static const struct bw_config_row rows[] = {
 	NETWORKS("internal.list_servers", list_servers, "[ ]",
 	         "List managers that send expanded mail back through us (Mailman, Sympa). Their output is no post."),
 	TEXTS("internal.submission_daemons", internal.submission_daemons, internal.submission_count,
-	      "[ \"submission\", \"submissions\", \"ORIGINATING\", \"MSA\", \"MSP-v4\", \"MSP-v6\" ]",
-	      "names without blanks", bw_config_convert_word,
+	      "[ \"submission\", \"submissions\", \"ORIGINATING\", \"MSA\", \"MSP-v4\", \"MSP-v6\" ]", "names without blanks",
+	      bw_config_convert_word,
 	      "Values of {daemon_name} that make a connection one of class submission: Postfix's milter_macro_daemon_name, "
 	      "Sendmail's Name= of DAEMON_OPTIONS."),
 	TEXTS("internal.own_message_ids", internal.own_message_ids, internal.own_message_id_count, "[ ]", "host names",
@@ -95,40 +103,34 @@ static const struct bw_config_row rows[] = {
 	      bw_config_convert_certificate,
 	      "Verified client certificates that are identities: a subject as the MTA's {cert_subject} shows it, and the name "
 	      "for it (poster cert:NAME)."),
-	{ { "internal.detail", "text", "\"+\"", "one of + - = _ . # ~ | % ^ !, or \"\" for none",
-	    "Recipient delimiter: what stands behind it in a local part is no part of the address (recipient_delimiter)." },
-	  BW_FORM_CHARACTER, AT(internal.detail), 0, 0, 0, NULL },
+	ONE("internal.detail", "text", "\"+\"", "one of + - = _ . # ~ | % ^ !, or \"\" for none", BW_FORM_CHARACTER,
+	    AT(internal.detail), 0, 0,
+	    "Recipient delimiter: what stands behind it in a local part is no part of the address (recipient_delimiter)."),
 
 	COUNT("tiers.huge.from", AT(tiers.from[BW_TIER_HUGE]), "25000", 1, 1000000000, "Members from which on a list is huge."),
 	COUNT("tiers.large.from", AT(tiers.from[BW_TIER_LARGE]), "2500", 1, 1000000000, "Members from which on a list is large."),
 	COUNT("tiers.medium.from", AT(tiers.from[BW_TIER_MEDIUM]), "250", 1, 1000000000,
 	      "Members from which on a list is medium; below it is small."),
 
-	{ { "lists", "list of groups", "( )", "one group a list",
-	    "Lists known from this file. Those that breakwaterctl adds are kept in the store and stand above this file." },
-	  BW_FORM_SPECIAL, 0, 0, 0, 0, NULL },
-	{ { "lists.address", "text", "", "local-part@domain", "Its address. Required." },
-	  BW_FORM_SLICE, LIST(address), 0, 0, 0, bw_config_convert_address },
+	SPECIAL("lists", "list of groups", "( )", "one group a list",
+	        "Lists known from this file. Those that breakwaterctl adds are kept in the store and stand above this file."),
+	SLICE("lists.address", address, "", "local-part@domain", bw_config_convert_address, "Its address. Required."),
 	COUNT("lists.size", LIST(size), "", 1, 1000000000, "Its members, those of lists in it included. Required."),
-	{ { "lists.owner", "text", "\"\"", "local-part@domain", "Who answers for it." },
-	  BW_FORM_SLICE, LIST(owner), 0, 0, 0, bw_config_convert_address },
-	{ { "lists.posters", "list of texts", "[ ]", "\"NAME\" or \"auth:NAME\", \"cert:NAME\", \"inside:ADDRESS\"",
+	SLICE("lists.owner", owner, "\"\"", "local-part@domain", bw_config_convert_address, "Who answers for it."),
+	ROW("lists.posters", "list of texts", "[ ]", "\"NAME\" or \"auth:NAME\", \"cert:NAME\", \"inside:ADDRESS\"",
 	    "Identities that may post to it without approval. A NAME without a prefix is a SASL user, one without a domain gets "
-	    "the first of internal.domains." },
-	  BW_FORM_SLICES, LIST(posters), LIST(poster_count), 0, 0, bw_config_convert_poster },
-	{ { "lists.list_id", "text", "\"\"", "an id without < and >",
-	    "Its List-Id (RFC 2919), by which an expander's mail is known where To and Cc do not name it." },
-	  BW_FORM_SLICE, LIST(list_id), 0, 0, 0, bw_config_convert_list_id },
-	{ { "lists.unconfirmed", "yes/no", "false", "true, false",
-	    "Holds its next post whoever sends it, until its size is confirmed (breakwaterctl list confirm)." },
-	  BW_FORM_FLAG, LIST(unconfirmed), 0, 0, 0, NULL },
-	{ { "lists.limits", "group", "{ }", "guards and their settings as in tiers", "Thresholds of this list alone." },
-	  BW_FORM_SPECIAL, 0, 0, 0, 0, NULL },
+	    "the first of internal.domains.",
+	    BW_FORM_SLICES, LIST(posters), LIST(poster_count), 0, 0, bw_config_convert_poster),
+	SLICE("lists.list_id", list_id, "\"\"", "an id without < and >", bw_config_convert_list_id,
+	      "Its List-Id (RFC 2919), by which an expander's mail is known where To and Cc do not name it."),
+	FLAG("lists.unconfirmed", LIST(unconfirmed),
+	     "Holds its next post whoever sends it, until its size is confirmed (breakwaterctl list confirm)."),
+	SPECIAL("lists.limits", "group", "{ }", "guards and their settings as in tiers", "Thresholds of this list alone."),
 
-	{ { "settings", "list of texts", "[ ]", "\"NAME = VALUE\"",
-	    "Thresholds by the names that breakwaterctl uses: GUARD.FIELD, TIER.GUARD.FIELD or @ADDRESS.GUARD.FIELD, the last also "
-	    "for lists that only the store knows. They are read last." },
-	  BW_FORM_SPECIAL, 0, 0, 0, 0, NULL },
+	SPECIAL(
+		"settings", "list of texts", "[ ]", "\"NAME = VALUE\"",
+		"Thresholds by the names that breakwaterctl uses: GUARD.FIELD, TIER.GUARD.FIELD or @ADDRESS.GUARD.FIELD, the last also "
+		"for lists that only the store knows. They are read last."),
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

@@ -71,8 +71,8 @@ static enum bw_err open_tree(const char *path, struct bw_slice text, const char 
 
 	if (tree == NULL)
 		return bw_fail(why, BW_ERR_MEMORY, "configuration: memory is out");
-	enum bw_err err = path != NULL ? bw_config_source_read(path, &tree->source, why)
-	                               : bw_config_source_parse(text, name, &tree->source, why);
+	enum bw_err err =
+		path != NULL ? bw_config_source_read(path, &tree->source, why) : bw_config_source_parse(text, name, &tree->source, why);
 
 	if (err == BW_OK)
 		return parse(tree, out, why);

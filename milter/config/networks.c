@@ -38,7 +38,7 @@ static void keep_bits(unsigned char ip[16], unsigned bits)
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned kept = bits >= 8 * (i + 1) ? 8 : bits <= 8 * i ? 0 : bits - 8 * i;
 
-		ip[i] = (unsigned char)(ip[i] & 0xff00u >> kept);
+		ip[i] = (unsigned char)(ip[i] & 0xFF00U >> kept);
 	}
 }
 
@@ -101,8 +101,10 @@ static enum bw_err read_range(struct bw_slice text, struct range *out, struct bw
 		if (prefix.n > 3 || !bw_parse_int(prefix, &length))
 			return refuse(text, usage, why);
 		if (length < 0 || length > 128 - (int64_t)offset)
-			return refuse(text, offset == 0 ? "has a prefix length out of range, allowed: 0 to 128"
-			                                : "has a prefix length out of range, allowed: 0 to 32", why);
+			return refuse(text,
+			              offset == 0 ? "has a prefix length out of range, allowed: 0 to 128"
+			                          : "has a prefix length out of range, allowed: 0 to 32",
+			              why);
 		r.bits = offset + (unsigned)length;
 	}
 	return check_host_bits(text, &r, out, why);

@@ -79,6 +79,19 @@ static size_t span(const struct bw_config_scan *s, size_t from, bool (*is)(char 
 	return n;
 }
 
+/* Goes on in the grammar; the word at the head may stand here or not. */
+static enum bw_err step(struct bw_config_scan *s, enum bw_config_word word)
+{
+	struct bw_buf problem;
+	enum bw_err err = BW_OK;
+
+	bw_buf_init(&problem, 250);
+	if (!bw_config_syntax_step(s->syntax, word, peek(s, 0), s->file, s->line, &problem))
+		err = fail(s, "%s", bw_buf_text(&problem));
+	bw_buf_done(&problem);
+	return err;
+}
+
 /* --- one function a kind of word --- */
 
 /* libconfig looks one word ahead of a text, for more of it, and notes that word's line as the text's. So what ends a text is put
@@ -106,7 +119,7 @@ static enum bw_err take_line_feed(struct bw_config_scan *s)
 	return BW_OK;
 }
 
-static enum bw_err take_as_is(struct bw_config_scan *s)
+static enum bw_err take_blank(struct bw_config_scan *s)
 {
 	copy(s, 1);
 	return BW_OK;
@@ -174,25 +187,36 @@ static size_t text_length(struct bw_config_scan *s)
 
 static enum bw_err take_text(struct bw_config_scan *s)
 {
-	if (s->after_text)
-		return fail(s, "two texts with no comma between them");
 	size_t n = text_length(s);
+	enum bw_err err = n == 0 ? BW_ERR_INPUT : step(s, BW_WORD_SCALAR);
 
-	if (n == 0)
-		return BW_ERR_INPUT;
+	if (err != BW_OK)
+		return err;
 	copy(s, n);
 	s->after_text = true;
 	return BW_OK;
 }
 
+static bool is_boolean(struct bw_slice name)
+{
+	return bw_slice_equal_nocase(name, BW_S("true")) || bw_slice_equal_nocase(name, BW_S("false"));
+}
+
 static enum bw_err take_name(struct bw_config_scan *s)
 {
 	size_t n = span(s, 0, is_name_part);
+	struct bw_slice name = bw_slice_head(s->rest, n);
+	bool value = bw_config_syntax_wants_value(s->syntax);
 
+	if (value && !is_boolean(name))
+		return fail(s, "%.*s is no value; texts stand in quotes", (int)(n < 40 ? n : 40), name.p);
 	if (peek(s, n) == '.')
 		return fail(s, "a name cannot hold a dot; write groups, or settings = [ \"NAME = VALUE\" ]");
-	copy(s, n);
-	return BW_OK;
+	enum bw_err err = step(s, value ? BW_WORD_SCALAR : BW_WORD_NAME);
+
+	if (err == BW_OK)
+		copy(s, n);
+	return err;
 }
 
 /* Writes the integer of `n` bytes with the mark of 64 bits, without which libconfig 1.5 cuts it to 32. */
@@ -200,6 +224,10 @@ static enum bw_err put_integer(struct bw_config_scan *s, size_t n, size_t digits
 {
 	if (digits > max)
 		return fail(s, "a number of %zu digits is too long, at most %zu", digits, max);
+	enum bw_err err = step(s, BW_WORD_SCALAR);
+
+	if (err != BW_OK)
+		return err;
 	copy(s, n);
 	bw_buf_add_char(s->out, 'L');
 	while (peek(s, 0) == 'L')
@@ -228,36 +256,38 @@ static enum bw_err take_number(struct bw_config_scan *s)
 	            s->rest.p);
 }
 
-static enum bw_err take_open(struct bw_config_scan *s)
+static enum bw_err take_mark(struct bw_config_scan *s, enum bw_config_word word)
 {
-	struct bw_config_brackets *b = s->brackets;
+	enum bw_err err = step(s, word);
 
-	if (b->count == BW_CONFIG_DEPTH_MAX)
-		return fail(s, "more than %d brackets within each other", BW_CONFIG_DEPTH_MAX);
-	b->at[b->count++] = (struct bw_config_bracket){ peek(s, 0), s->line, s->file };
-	copy(s, 1);
-	return BW_OK;
+	if (err == BW_OK)
+		copy(s, 1);
+	return err;
 }
 
-static char partner(char open)
+static enum bw_err take_open(struct bw_config_scan *s)
 {
-	return open == '{' ? '}' : open == '[' ? ']' : ')';
+	return take_mark(s, BW_WORD_OPEN);
 }
 
 static enum bw_err take_close(struct bw_config_scan *s)
 {
-	struct bw_config_brackets *b = s->brackets;
+	return take_mark(s, BW_WORD_CLOSE);
+}
 
-	if (b->count == 0)
-		return fail(s, "\"%c\" closes nothing", peek(s, 0));
-	const struct bw_config_bracket *open = &b->at[b->count - 1];
+static enum bw_err take_assign(struct bw_config_scan *s)
+{
+	return take_mark(s, BW_WORD_ASSIGN);
+}
 
-	if (partner(open->open) != peek(s, 0))
-		return fail(s, "\"%c\" where \"%c\" must close the \"%c\" of %s:%u", peek(s, 0), partner(open->open), open->open,
-		            open->file, open->line);
-	b->count--;
-	copy(s, 1);
-	return BW_OK;
+static enum bw_err take_semicolon(struct bw_config_scan *s)
+{
+	return take_mark(s, BW_WORD_SEMICOLON);
+}
+
+static enum bw_err take_comma(struct bw_config_scan *s)
+{
+	return take_mark(s, BW_WORD_COMMA);
 }
 
 static bool at_line_start(const struct bw_buf *out)
@@ -294,17 +324,19 @@ static const struct word {
 	const char *first; /* characters it may begin with; NULL: ask `begins` */
 	bool (*begins)(char c);
 	enum bw_err (*take)(struct bw_config_scan *s);
-	bool space; /* between words: does not part two texts */
+	bool keeps_text; /* a text before it is still the last word behind it, or it is one */
 } words[] = {
 	{ "\n", NULL, take_line_feed, true },
-	{ " \t\r", NULL, take_as_is, true },
+	{ " \t\r", NULL, take_blank, true },
 	{ "#", NULL, take_line_comment, true },
 	{ "/", NULL, take_slash, true },
 	{ "\"", NULL, take_text, true },
 	{ "@", NULL, take_include, false },
 	{ "{[(", NULL, take_open, false },
 	{ "}])", NULL, take_close, false },
-	{ "=:;,", NULL, take_as_is, false },
+	{ "=:", NULL, take_assign, false },
+	{ ";", NULL, take_semicolon, false },
+	{ ",", NULL, take_comma, false },
 	{ NULL, is_name_start, take_name, false },
 	{ NULL, is_number_start, take_number, false },
 };
@@ -332,7 +364,7 @@ static enum bw_err take_word(struct bw_config_scan *s, const struct word *w)
 {
 	bool ends_text = s->after_text && bw_slice_find(BW_S(",])"), peek(s, 0)) < 3;
 
-	if (!w->space) {
+	if (!w->keeps_text) {
 		s->after_text = false;
 		if (!ends_text)
 			flush_line_feeds(s);
@@ -357,13 +389,4 @@ enum bw_err bw_config_scan_file(struct bw_config_scan *s)
 	if (err == BW_OK)
 		bw_buf_add_char(s->out, '\n');
 	return err;
-}
-
-enum bw_err bw_config_scan_end(const struct bw_config_brackets *b, struct bw_why *why)
-{
-	if (b->count == 0)
-		return BW_OK;
-	const struct bw_config_bracket *open = &b->at[b->count - 1];
-
-	return bw_fail(why, BW_ERR_INPUT, "%s:%u: this \"%c\" is never closed", open->file, open->line, open->open);
 }

@@ -8,27 +8,15 @@
 #define BW_CONFIG_SCAN_H
 
 #include "source.h"
-
-/* A bracket that waits to be closed. */
-struct bw_config_bracket {
-	char open;
-	unsigned line;
-	const char *file;
-};
-
-/* What all files of a source share. */
-struct bw_config_brackets {
-	struct bw_config_bracket at[BW_CONFIG_DEPTH_MAX];
-	size_t count;
-};
+#include "syntax.h"
 
 struct bw_config_scan {
 	const char *file;
 	struct bw_slice rest;
 	unsigned line;
-	bool after_text; /* the last word was a text: another one needs a comma first */
-	unsigned held;   /* line feeds after it that are not written yet */
-	struct bw_config_brackets *brackets;
+	bool after_text;                 /* the last word was a text */
+	unsigned held;                   /* line feeds after it that are not written yet */
+	struct bw_config_syntax *syntax; /* of all files of a source */
 	struct bw_buf *out;
 	/* Called for @include "NAME"; puts the other file into `out`. */
 	enum bw_err (*include)(void *ctx, const struct bw_config_scan *scan, struct bw_slice name, struct bw_why *why);
@@ -38,7 +26,5 @@ struct bw_config_scan {
 
 /* Scans to the end of `rest`. The output ends with a line feed. */
 enum bw_err bw_config_scan_file(struct bw_config_scan *scan);
-/* Every bracket of every file must be closed. */
-enum bw_err bw_config_scan_end(const struct bw_config_brackets *brackets, struct bw_why *why);
 
 #endif

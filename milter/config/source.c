@@ -18,10 +18,10 @@ struct open_file {
 
 struct reading {
 	struct bw_config_source *source;
-	struct bw_config_brackets brackets;
+	struct bw_config_syntax syntax;
 	struct open_file stack[BW_CONFIG_INCLUDE_MAX + 1];
 	size_t depth;
-	size_t bytes; /* read so far, of all files */
+	size_t bytes;  /* read so far, of all files */
 	unsigned line; /* of the joined text, as far as `counted` bytes of it */
 	size_t counted;
 	const struct bw_config_scan *includer; /* NULL: the first file */
@@ -178,8 +178,14 @@ static enum bw_err include(void *ctx, const struct bw_config_scan *scan, struct 
 static enum bw_err scan_text(struct reading *r, const char *name, struct bw_slice text)
 {
 	struct bw_config_scan scan = {
-		.file = name, .rest = text, .line = 1, .brackets = &r->brackets, .out = &r->source->text,
-		.include = include, .ctx = r, .why = r->why,
+		.file = name,
+		.rest = text,
+		.line = 1,
+		.syntax = &r->syntax,
+		.out = &r->source->text,
+		.include = include,
+		.ctx = r,
+		.why = r->why,
 	};
 
 	if (!begin_run(r, name, 1))
@@ -242,7 +248,7 @@ static enum bw_err include(void *ctx, const struct bw_config_scan *scan, struct 
 static enum bw_err finish(struct reading *r, enum bw_err err, struct bw_config_source *out)
 {
 	if (err == BW_OK)
-		err = bw_config_scan_end(&r->brackets, r->why);
+		err = bw_config_syntax_end(&r->syntax, r->source->files[0], r->why);
 	if (err == BW_OK)
 		*out = *r->source;
 	else

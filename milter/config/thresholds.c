@@ -85,8 +85,9 @@ static enum bw_err load_guard(struct bw_config_loading *l, const struct bw_confi
 		char full[NAME_MAX_BYTES];
 		int n = snprintf(full, sizeof(full), "%s%.*s.%.*s", prefix, (int)name.n, name.p, (int)field.n, field.p);
 
-		err = (size_t)n < sizeof(full) ? set_node(l, node, full)
-		                               : bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT, "a name too long for a setting");
+		err = (size_t)n < sizeof(full)
+		          ? set_node(l, node, full)
+		          : bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT, "a name too long for a setting");
 	}
 	return err;
 }
@@ -159,7 +160,8 @@ static enum bw_err check_order(struct bw_config_loading *l, const struct bounds_
 		const struct bw_config_node *node = bounds->at[tier + 1] != NULL ? bounds->at[tier + 1] : bounds->at[tier];
 
 		if (from[tier] >= from[tier + 1])
-			return bw_config_node_fail(l->tree, node, l->why, BW_ERR_RANGE, "tiers.%s.from: %lld must be above tiers.%s.from, %lld",
+			return bw_config_node_fail(l->tree, node, l->why, BW_ERR_RANGE,
+			                           "tiers.%s.from: %lld must be above tiers.%s.from, %lld",
 			                           bw_tier_name((enum bw_tier)(tier + 1)), (long long)from[tier + 1],
 			                           bw_tier_name((enum bw_tier)tier), (long long)from[tier]);
 	}
@@ -174,7 +176,8 @@ static enum bw_err check_tier_names(struct bw_config_loading *l, const struct bw
 		struct bw_slice name = bw_config_node_name(node);
 		enum bw_tier tier;
 
-		if (!bw_slice_equal(name, BW_S("all")) && !(bw_tier_parse(name, &tier) && bw_slice_equal(name, bw_slice_of(bw_tier_name(tier)))))
+		if (!bw_slice_equal(name, BW_S("all")) &&
+		    !(bw_tier_parse(name, &tier) && bw_slice_equal(name, bw_slice_of(bw_tier_name(tier)))))
 			return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND,
 			                           "tiers.%.*s: no such tier, allowed: huge, large, medium, small, all", (int)name.n, name.p);
 	}
@@ -187,7 +190,8 @@ static enum bw_err load_all(struct bw_config_loading *l, const struct bw_config_
 
 	if (all == NULL)
 		return BW_OK;
-	const struct bw_config_node *from = bw_config_node_kind(all) == BW_CONFIG_GROUP ? bw_config_node_member(all, BW_S("from")) : NULL;
+	const struct bw_config_node *from =
+		bw_config_node_kind(all) == BW_CONFIG_GROUP ? bw_config_node_member(all, BW_S("from")) : NULL;
 
 	if (from != NULL)
 		return bw_config_node_fail(l->tree, from, l->why, BW_ERR_NOT_FOUND, "tiers.all.from: no such key, each tier has its own");
@@ -257,13 +261,15 @@ static enum bw_err load_setting(struct bw_config_loading *l, const struct bw_con
 	struct bw_slice left = bw_slice_trim(bw_slice_head(text, divider > 0 ? divider - 1 : 0));
 
 	if (left.n == 0)
-		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT, "settings: \"%.*s\" is not allowed, allowed: \"NAME = VALUE\"",
+		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT,
+		                           "settings: \"%.*s\" is not allowed, allowed: \"NAME = VALUE\"",
 		                           (int)(text.n < 80 ? text.n : 80), text.p);
 	if (bw_slice_equal(left, BW_S("mode")))
 		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT, "settings: mode has a key of its own, mode = \"…\";");
 	bw_buf_init(&name, NAME_MAX_BYTES);
 	if (!write_name(l->config, left, &name) || name.cut)
-		err = bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT, "settings: \"%.*s\" holds no address, allowed: @ADDRESS.GUARD.FIELD",
+		err = bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT,
+		                          "settings: \"%.*s\" holds no address, allowed: @ADDRESS.GUARD.FIELD",
 		                          (int)(left.n < 80 ? left.n : 80), left.p);
 	else
 		err = set(l, node, bw_buf_text(&name), bw_slice_trim(bw_slice_from(text, divider)));

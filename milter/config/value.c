@@ -9,7 +9,7 @@ enum { SERIES_MAX = 10000, SHOWN = 80 };
 /* --- failures --- */
 
 static const char *const kind_names[BW_CONFIG_KIND_COUNT] = {
-	[BW_CONFIG_GROUP] = "a group", [BW_CONFIG_SERIES] = "a list", [BW_CONFIG_TEXT] = "a text",
+	[BW_CONFIG_GROUP] = "a group",    [BW_CONFIG_SERIES] = "a list",         [BW_CONFIG_TEXT] = "a text",
 	[BW_CONFIG_INTEGER] = "a number", [BW_CONFIG_BOOLEAN] = "true or false",
 };
 
@@ -43,8 +43,8 @@ enum bw_err bw_config_fail_unknown(struct bw_config_loading *l, const struct bw_
 			bw_config_nearest_offer(&nearest, rest);
 	}
 	if (nearest.best.n == 0)
-		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND, "%.*s%s%.*s: no such key", (int)section.n,
-		                           section.p, dot, (int)name.n, name.p);
+		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND, "%.*s%s%.*s: no such key", (int)section.n, section.p,
+		                           dot, (int)name.n, name.p);
 	return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND, "%.*s%s%.*s: no such key, the nearest is %.*s%s%.*s",
 	                           (int)section.n, section.p, dot, (int)name.n, name.p, (int)section.n, section.p, dot,
 	                           (int)nearest.best.n, nearest.best.p);
@@ -345,9 +345,9 @@ static enum bw_err set_mode(struct bw_config_loading *l, const struct bw_config_
 }
 
 static setter *const setters[BW_FORM_COUNT_OF] = {
-	[BW_FORM_TEXT] = set_text,         [BW_FORM_TEXTS] = set_texts,       [BW_FORM_SLICE] = set_slice,
-	[BW_FORM_SLICES] = set_slices,     [BW_FORM_NETWORKS] = set_networks, [BW_FORM_COUNT] = set_count,
-	[BW_FORM_DURATION] = set_duration, [BW_FORM_OCTAL] = set_octal,       [BW_FORM_FLAG] = set_flag,
+	[BW_FORM_TEXT] = set_text,           [BW_FORM_TEXTS] = set_texts,       [BW_FORM_SLICE] = set_slice,
+	[BW_FORM_SLICES] = set_slices,       [BW_FORM_NETWORKS] = set_networks, [BW_FORM_COUNT] = set_count,
+	[BW_FORM_DURATION] = set_duration,   [BW_FORM_OCTAL] = set_octal,       [BW_FORM_FLAG] = set_flag,
 	[BW_FORM_CHARACTER] = set_character, [BW_FORM_MODE] = set_mode,
 };
 

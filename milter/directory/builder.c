@@ -125,8 +125,8 @@ static enum bw_err check_entry(const struct bw_list_entry *entry, struct bw_why 
 	if (!is_address(entry->address))
 		return bw_fail(why, BW_ERR_INPUT, "list \"%s\": this is no address, wanted local-part@domain", list);
 	if (entry->size < 1 || entry->size > BW_LIST_SIZE_MAX)
-		return bw_fail(why, BW_ERR_RANGE, "list %s: size %lld is out of range, allowed: 1 to %lld", list,
-		               (long long)entry->size, (long long)BW_LIST_SIZE_MAX);
+		return bw_fail(why, BW_ERR_RANGE, "list %s: size %lld is out of range, allowed: 1 to %lld", list, (long long)entry->size,
+		               (long long)BW_LIST_SIZE_MAX);
 	if (entry->source >= BW_SOURCE_COUNT)
 		return bw_fail(why, BW_ERR_INPUT, "list %s: unknown source", list);
 	if (entry->owner.n > 0 && !is_address(entry->owner))

@@ -42,8 +42,10 @@ static void assert_slice(struct bw_slice got, const char *wanted)
 
 static const char everything[] =
 	"mode = \"enforce\";\n"
-	"daemon: { socket = \"inet:8891@127.0.0.1\"; socket_mode = \"600\"; socket_group = \"postfix\"; user = \"\"; group = \"games\";\n"
-	"  pid_file = \"\"; secret_file = \"/s\"; bypass_file = \"/b\"; host = \"MX1.nhs.example\"; log = \"stderr\"; trace_header = true;\n"
+	"daemon: { socket = \"inet:8891@127.0.0.1\"; socket_mode = \"600\"; socket_group = \"postfix\"; user = \"\"; group = "
+    "\"games\";\n"
+	"  pid_file = \"\"; secret_file = \"/s\"; bypass_file = \"/b\"; host = \"MX1.nhs.example\"; log = \"stderr\"; trace_header = "
+    "true;\n"
 	"  drain = \"1m30s\"; };\n"
 	"store: { backend = \"embedded\"; path = \"/a\\\\b\\\"c\"; busy = \"1s\"; memory = \"2d\"; expire_every = \"30s\"; };\n"
 	"internal: { domains = [ \"NHS.example\", \"nhs.uk.example\" ]; networks = ( \"10.0.0.0/8\" ); vouched = [ \"10.0.0.1\" ];\n"
@@ -119,10 +121,11 @@ static void test_nothing_gives_the_defaults(void **state)
 static void test_order_of_thresholds(void **state)
 {
 	(void)state;
-	struct bw_config *c = parse("settings = [ \"large.list.window = 7m\", \"@SOCIAL@nhs.example.list.senders=9\" ];\n"
-	                            "lists: ( { address = \"social@nhs.example\"; size = 30000;\n"
-	                            "  limits: { list: { senders = 8; window = \"8m\"; }; gate: { mode = \"off\"; }; }; } );\n"
-	                            "tiers: { huge: { list: { window = \"5m\"; }; }; all: { list: { window = \"6m\"; senders = 70; }; }; };\n");
+	struct bw_config *c =
+		parse("settings = [ \"large.list.window = 7m\", \"@SOCIAL@nhs.example.list.senders=9\" ];\n"
+	          "lists: ( { address = \"social@nhs.example\"; size = 30000;\n"
+	          "  limits: { list: { senders = 8; window = \"8m\"; }; gate: { mode = \"off\"; }; }; } );\n"
+	          "tiers: { huge: { list: { window = \"5m\"; }; }; all: { list: { window = \"6m\"; senders = 70; }; }; };\n");
 	struct bw_limits limits;
 
 	assert_setting(c, "huge.list.window", "5m");
@@ -140,14 +143,15 @@ static void test_order_of_thresholds(void **state)
 static void test_lists(void **state)
 {
 	(void)state;
-	struct bw_config *c = parse(
-		"lists: (\n"
-		"  { address = \"All-Staff+x@NHS.example\"; size = 840000; owner = \"Office@NHS.example\"; list_id = \"All.NHS.example\";\n"
-		"    posters = [ \"Comms\", \"auth:Board@Other.example\", \"CERT:Portal\", \"inside:Chief+home@NHS.example\" ];\n"
-		"    unconfirmed = true; },\n"
-		"  { address = \"b@nhs.example\"; size = \"4_000\"; owner = \"\"; list_id = \"\"; posters = [ ]; }\n"
-		");\n"
-		"internal: { domains = [ \"nhs.example\" ]; };\n");
+	struct bw_config *c =
+		parse("lists: (\n"
+	          "  { address = \"All-Staff+x@NHS.example\"; size = 840000; owner = \"Office@NHS.example\"; list_id = "
+	          "\"All.NHS.example\";\n"
+	          "    posters = [ \"Comms\", \"auth:Board@Other.example\", \"CERT:Portal\", \"inside:Chief+home@NHS.example\" ];\n"
+	          "    unconfirmed = true; },\n"
+	          "  { address = \"b@nhs.example\"; size = \"4_000\"; owner = \"\"; list_id = \"\"; posters = [ ]; }\n"
+	          ");\n"
+	          "internal: { domains = [ \"nhs.example\" ]; };\n");
 	const struct bw_list_entry *e = c->lists;
 
 	assert_int_equal(c->list_count, 2);
@@ -172,8 +176,9 @@ static void test_lists(void **state)
 static void test_lists_fit_the_directory(void **state)
 {
 	(void)state;
-	struct bw_config *c = parse("lists: ( { address = \"all@nhs.example\"; size = 1000000000; posters = [ \"comms\", \"auth:x\" ];\n"
-	                            "  owner = \"o@nhs.example\"; list_id = \"id\"; } );");
+	struct bw_config *c =
+		parse("lists: ( { address = \"all@nhs.example\"; size = 1000000000; posters = [ \"comms\", \"auth:x\" ];\n"
+	          "  owner = \"o@nhs.example\"; list_id = \"id\"; } );");
 	struct bw_directory_builder *b = bw_directory_builder_new(&c->tiers);
 	struct bw_why why = { "" };
 
@@ -226,7 +231,7 @@ static void test_identities(void **state)
 
 /* --- includes --- */
 
-static char folder[] = "/tmp/bw-config-XXXXXX";
+static char folder[] = "/tmp/breakwater-test-XXXXXX";
 
 static void write_file(const char *name, const char *text)
 {
@@ -278,8 +283,9 @@ static void test_includes(void **state)
 	struct bw_config *c = NULL;
 	struct bw_why why = { "" };
 
-	write_file("main.conf", "mode = \"enforce\";\n@include \"sub/one.conf\"  # behind it a comment\nlists: (\n\t@include \"lists.conf\"\n);\n"
-	                        "/* @include \"nowhere.conf\" */\n# @include \"nowhere.conf\"\n");
+	write_file("main.conf",
+	           "mode = \"enforce\";\n@include \"sub/one.conf\"  # behind it a comment\nlists: (\n\t@include \"lists.conf\"\n);\n"
+	           "/* @include \"nowhere.conf\" */\n# @include \"nowhere.conf\"\n");
 	write_file("lists.conf", "{ address = \"a@nhs.example\"; size = 5; },\n{ address = \"b@nhs.example\"; size = 6; }");
 	write_file("sub/one.conf", "daemon: {\n@include \"two.conf\"\n};\n");
 	write_file("sub/two.conf", "host = \"mx9\";\n");

@@ -48,7 +48,7 @@ static void test_everything_comes_back(void **state)
 {
 	(void)state;
 	const struct bw_slice posters[] = { s("inside:boss@nhs.example"), s("auth:comms@nhs.example"), s("cert:relay"),
-		                            s("auth:comms@nhs.example") };
+		                                s("auth:comms@nhs.example") };
 	struct bw_directory_builder *b = new_builder();
 	struct bw_list_entry e = entry("all@nhs.example", 840000, BW_SOURCE_IMPORT);
 
@@ -85,11 +85,15 @@ static void test_posters(void **state)
 		const char *identity;
 		bool poster;
 	} cases[] = {
-		{ "auth:comms@nhs.example", true },    { "cert:relay", true },
-		{ "inside:boss@nhs.example", true },   { "auth:boss@nhs.example", false },
+		{ "auth:comms@nhs.example", true },
+		{ "cert:relay", true },
+		{ "inside:boss@nhs.example", true },
+		{ "auth:boss@nhs.example", false },
 		{ "outside:comms@nhs.example [192.0.2.0/24]", false },
-		{ "auth:comms@nhs.exampl", false },    { "auth:comms@nhs.example2", false },
-		{ "", false },                         { "comms@nhs.example", false },
+		{ "auth:comms@nhs.exampl", false },
+		{ "auth:comms@nhs.example2", false },
+		{ "", false },
+		{ "comms@nhs.example", false },
 	};
 	const struct bw_slice posters[] = { s("inside:boss@nhs.example"), s("auth:comms@nhs.example"), s("cert:relay") };
 	struct bw_directory_builder *b = new_builder();
@@ -270,8 +274,8 @@ static void test_refused_entries_change_nothing(void **state)
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		const struct refusal *r = &refusals[i];
 		struct bw_slice poster = r->poster == NULL ? s("") : s(r->poster);
-		struct bw_list_entry e = { s(r->address), r->size, BW_SOURCE_OPERATOR, false, s(r->owner), s(r->list_id), &poster,
-			                   r->poster != NULL };
+		struct bw_list_entry e = { s(r->address), r->size, BW_SOURCE_OPERATOR, false, s(r->owner),
+			                       s(r->list_id), &poster, r->poster != NULL };
 		struct bw_why why = { "" };
 
 		assert_int_equal(bw_directory_add(b, &e, &why), r->err);
