@@ -77,6 +77,8 @@ void bw_policy_judge_automaton(const struct bw_case *c, bool conversation_open, 
 void bw_policy_judge(const struct bw_case *c, struct bw_opinion *out);
 /* The strictest of `n` opinions (semantics 7; among equals the guard that stands first, then the first list). n = 0 is accept. */
 void bw_policy_combine(const struct bw_opinion *opinions, size_t n, struct bw_verdict *out);
+/* The window that `rule` counts in, in ms; 0 for rules without one. */
+int64_t bw_policy_window(const struct bw_limits *limits, enum bw_rule rule);
 /* `a` stricter than `b`? */
 bool bw_policy_stricter(enum bw_action a, enum bw_action b);
 

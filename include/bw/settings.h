@@ -36,7 +36,7 @@ struct bw_limits {
 	} list;
 	struct {
 		enum bw_mode mode;
-		enum bw_action action;      /* on protocol evidence; DSNs are not judged */
+		enum bw_action action;      /* on protocol evidence; DSNs are held instead of discarded */
 		enum bw_action weak_action; /* on weak evidence */
 	} automaton;
 };

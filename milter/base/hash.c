@@ -75,7 +75,8 @@ static enum bw_err create_key(const char *path, struct bw_why *why)
 	enum bw_err err = BW_OK;
 
 	bw_hash_hex(&secret, hex);
-	strcat(hex, "\n");
+	hex[sizeof(hex) - 2] = '\n';
+	hex[sizeof(hex) - 1] = '\0';
 	if (snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid()) >= (int)sizeof(temporary))
 		return bw_fail(why, BW_ERR_INPUT, "%s: path is too long", path);
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -10,17 +10,31 @@ static void write_line(struct trial *t, enum bw_severity severity, struct bw_buf
 	bw_buf_done(line);
 }
 
+static enum bw_guard guard_of(enum bw_scope scope)
+{
+	return scope == BW_SCOPE_LIST ? BW_GUARD_LIST : BW_GUARD_CONVERSATION;
+}
+
+/* From the record that was written, not from the verdict: another guard may speak for the message. */
 static void describe_transition(struct bw_buf *text, const struct trial *t, size_t i, enum bw_scope scope,
                                 const struct bw_transition *transition)
 {
 	const struct bw_breaker *b = &transition->next;
-	const struct bw_explain *why = &t->opinions[i].verdict.would_why;
+	const struct bw_case *c = &t->cases[i];
+	const struct bw_explain why = {
+		.guard = guard_of(scope),
+		.rule = b->rule,
+		.ordinal = b->ordinal,
+		.limit = b->limit,
+		.window_ms = bw_policy_window(c->limits, b->rule),
+		.members = c->members,
+		.list = c->list,
+	};
 
-	bw_buf_printf(text, "%s breaker of %.*s is %s", scope == BW_SCOPE_LIST ? "list" : "conversation", (int)t->in[i].list.n,
-	              t->in[i].list.p, bw_phase_name(b->phase));
-	if ((transition->event == BW_EVENT_TRIP || transition->event == BW_EVENT_RELAPSE) && why->guard != BW_GUARD_NONE) {
+	bw_buf_printf(text, "%s breaker of %.*s is %s", bw_guard_name(why.guard), (int)c->list.n, c->list.p, bw_phase_name(b->phase));
+	if (transition->event == BW_EVENT_TRIP) {
 		bw_buf_add_text(text, ", ");
-		bw_explain_print(text, why);
+		bw_explain_print(text, &why);
 	}
 }
 
@@ -32,7 +46,7 @@ static void add_event(struct trial *t, size_t i, enum bw_scope scope, const stru
 		.event = transition->event,
 		.host = bw_slice_of(t->engine->options.host),
 		.list = t->in[i].list,
-		.guard = bw_slice_of(bw_guard_name(scope == BW_SCOPE_LIST ? BW_GUARD_LIST : BW_GUARD_CONVERSATION)),
+		.guard = bw_slice_of(bw_guard_name(guard_of(scope))),
 		.text = bw_slice_of(text),
 		.owner = { NULL, 0 },
 	};
@@ -54,7 +68,7 @@ void bw_record_transition(struct trial *t, size_t i, enum bw_scope scope, const 
 	bw_buf_init(&line, BW_LOGLINE_MAX);
 	bw_logline_start(&line, bw_event_name(transition->event));
 	bw_logline_str(&line, "list", t->in[i].list);
-	bw_logline_text(&line, "guard", scope == BW_SCOPE_LIST ? "list" : "conversation");
+	bw_logline_text(&line, "guard", bw_guard_name(guard_of(scope)));
 	bw_logline_text(&line, "side", bw_side_name(t->in[i].side));
 	bw_logline_text(&line, "breaker", bw_phase_name(b->phase));
 	bw_logline_text(&line, "rule", bw_rule_name(b->rule));

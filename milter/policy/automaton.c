@@ -1,5 +1,6 @@
 /* The automaton guard: automatic messages to a list of medium and above, or to an open conversation. They count nowhere
- * else. Delivery status notifications are never judged here: losing one hides that mail was lost. */
+ * else. Delivery status notifications are never discarded, because losing one hides that mail was lost; but they wait:
+ * what is counted nowhere must not pass, or a post dressed as a report would be the door to 840,000 mailboxes. */
 #include "guards.h"
 
 bool bw_policy_is_counted(enum bw_class class)
@@ -20,13 +21,21 @@ bool bw_policy_is_counted(enum bw_class class)
 	return false;
 }
 
+static enum bw_action action_of(const struct bw_case *c)
+{
+	enum bw_action action =
+		c->evidence == BW_EVIDENCE_PROTOCOL ? c->limits->automaton.action : c->limits->automaton.weak_action;
+
+	return c->class == BW_CLASS_DSN && action == BW_DISCARD ? BW_HOLD : action;
+}
+
 static void judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_finding *out)
 {
-	if (c->limits->automaton.mode == BW_MODE_OFF || bw_policy_is_counted(c->class) || c->class == BW_CLASS_DSN)
+	if (c->limits->automaton.mode == BW_MODE_OFF || bw_policy_is_counted(c->class))
 		return;
 	if (c->tier == BW_TIER_SMALL && !conversation_open)
 		return;
-	out->action = c->evidence == BW_EVIDENCE_PROTOCOL ? c->limits->automaton.action : c->limits->automaton.weak_action;
+	out->action = action_of(c);
 	out->mode = c->limits->automaton.mode;
 	out->why = bw_policy_explain(c, BW_GUARD_AUTOMATON, BW_RULE_AUTOMATON);
 }

@@ -2,6 +2,22 @@
  * finding. */
 #include "guards.h"
 
+int64_t bw_policy_window(const struct bw_limits *limits, enum bw_rule rule)
+{
+	switch (rule) {
+	case BW_RULE_CONVERSATION_SENDERS:
+	case BW_RULE_CONVERSATION_REPLIES:
+		return limits->conversation.window_ms;
+	case BW_RULE_CONVERSATION_DAY:
+		return BW_POLICY_DAY_MS;
+	case BW_RULE_LIST_SENDERS:
+	case BW_RULE_LIST_BUDGET:
+		return limits->list.window_ms;
+	default:
+		return 0;
+	}
+}
+
 enum bw_override bw_policy_override(const struct bw_breaker *record, int64_t now_ms)
 {
 	return record->override_until_ms > now_ms ? record->override_state : BW_OVERRIDE_NONE;

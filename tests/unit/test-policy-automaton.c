@@ -10,7 +10,7 @@ static void classes(void **state)
 		enum bw_action on_protocol, on_weak;
 	} rows[] = {
 		{ BW_CLASS_HUMAN, true, BW_ACCEPT, BW_ACCEPT },  { BW_CLASS_AUTO_REPLY, false, BW_DISCARD, BW_HOLD },
-		{ BW_CLASS_MDN, false, BW_DISCARD, BW_HOLD },    { BW_CLASS_DSN, false, BW_ACCEPT, BW_ACCEPT },
+		{ BW_CLASS_MDN, false, BW_DISCARD, BW_HOLD },    { BW_CLASS_DSN, false, BW_HOLD, BW_HOLD },
 		{ BW_CLASS_RECALL, false, BW_DISCARD, BW_HOLD }, { BW_CLASS_CALENDAR_REPLY, false, BW_DISCARD, BW_HOLD },
 		{ BW_CLASS_BULK, true, BW_ACCEPT, BW_ACCEPT },   { BW_CLASS_LIST_OUTPUT, true, BW_ACCEPT, BW_ACCEPT },
 	};
@@ -111,10 +111,11 @@ static void forced_open(void **state)
 	assert_int_equal(o.verdict.why.rule, BW_RULE_FORCED_OPEN);
 	assert_int_equal(o.verdict.breaker, BW_PHASE_OPEN);
 	assert_false(o.list.changed);
-	/* An open breaker of its own accord is not asked. */
+	/* An open breaker of its own accord is not asked: the guard for robots speaks. */
 	c.list_breaker = open_breaker(BW_RULE_LIST_SENDERS, AT(-10), AT(110));
 	bw_policy_judge_automaton(&c, false, &o);
-	assert_int_equal(o.verdict.would, BW_ACCEPT);
+	assert_int_equal(o.verdict.would, BW_HOLD);
+	assert_int_equal(o.verdict.would_why.rule, BW_RULE_AUTOMATON);
 	assert_int_equal(o.verdict.breaker, BW_PHASE_OPEN);
 }
 
