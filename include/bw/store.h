@@ -211,6 +211,9 @@ struct bw_store {
 /* Opens (and creates) the embedded store; ":memory:" for simulate and tests. BW_ERR_STORE says which file and why. `busy_ms`: the
  * longest wait for another process's write. */
 enum bw_err bw_store_sqlite_open(const char *path, int64_t busy_ms, struct bw_store **out, struct bw_why *why);
+/* For tests and simulate: what that store takes for wall time where it is given none (`now_ms` 0, the end of temporary
+ * settings). Before the first use. */
+void bw_store_sqlite_set_clock(struct bw_store *sqlite, int64_t (*now_ms)(void *ctx), void *ctx);
 
 /* A store that asks `primary` and, when it answers BW_ERR_STORE, goes on with `fallback` until bw_store_guarded_probe()
  * finds the primary back (open breakers made meanwhile are then merged into it). Owns both. `host` is this host's name. */

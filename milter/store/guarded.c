@@ -1,0 +1,206 @@
+/* Two stores as one: the primary while it answers, the fallback while it does not. The change is made by the first call that
+ * fails; the way back is bw_store_guarded_probe(), which the owner calls in the background, so no message ever waits again. */
+#include <stdlib.h>
+
+#include "guarded-internal.h"
+
+static struct bw_guarded *guarded_of(struct bw_store *s)
+{
+	return (struct bw_guarded *)s;
+}
+
+/* --- live hosts --- */
+
+static bool count_host(void *ctx, const struct bw_host_row *row)
+{
+	(void)row;
+	++*(int64_t *)ctx;
+	return true;
+}
+
+/* Asked while the primary answers, for the time when it does not. */
+static void count_daemons(struct bw_guarded *g)
+{
+	struct bw_store *primary = g->primary;
+	int64_t now_ms, n = 0;
+
+	if (primary->ops->now(primary, &now_ms, NULL) != BW_OK ||
+	    primary->ops->host_each(primary, now_ms - BW_STORE_ALIVE_MS, count_host, &n, NULL) != BW_OK)
+		return;
+	atomic_store(&g->daemons, n > 0 ? n : 1);
+}
+
+/* --- from one to the other --- */
+
+static void degrade(struct bw_guarded *g)
+{
+	struct bw_store *fallback = g->fallback;
+	int64_t now_ms = 0;
+
+	if (atomic_load(&g->degraded))
+		return;
+	if (fallback->ops->now(fallback, &now_ms, NULL) == BW_OK)
+		atomic_store(&g->since_ms, now_ms);
+	atomic_store(&g->degraded, true);
+}
+
+/* A function that both can answer: what one host decides alone is merged later. */
+#define EITHER(name, parameters, ...)                                                                                     \
+	static enum bw_err name parameters                                                                                    \
+	{                                                                                                                     \
+		struct bw_guarded *g = guarded_of(s);                                                                             \
+                                                                                                                          \
+		if (!atomic_load(&g->degraded)) {                                                                                 \
+			enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why);                                        \
+                                                                                                                          \
+			if (err != BW_ERR_STORE)                                                                                      \
+				return err;                                                                                               \
+			degrade(g);                                                                                                   \
+		}                                                                                                                 \
+		return g->fallback->ops->name(g->fallback, __VA_ARGS__, why);                                                     \
+	}
+
+/* A function that only the primary can answer: settings and directory belong to all hosts. Without it the running ones stay. */
+#define PRIMARY(name, parameters, ...)                                                                                    \
+	static enum bw_err name parameters                                                                                    \
+	{                                                                                                                     \
+		struct bw_guarded *g = guarded_of(s);                                                                             \
+                                                                                                                          \
+		if (atomic_load(&g->degraded))                                                                                    \
+			return bw_fail(why, BW_ERR_STORE, "the shared store does not answer; settings and directory stay as they are");\
+		enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why);                                            \
+                                                                                                                          \
+		if (err == BW_ERR_STORE)                                                                                          \
+			degrade(g);                                                                                                   \
+		return err;                                                                                                       \
+	}
+
+#define STORE struct bw_store *s
+#define WHY   struct bw_why *why
+
+EITHER(now, (STORE, int64_t *now_ms, WHY), now_ms)
+EITHER(count, (STORE, const struct bw_count_in *in, struct bw_count_out *out, size_t n, WHY), in, out, n)
+EITHER(settle, (STORE, const struct bw_settle_in *in, size_t n, WHY), in, n)
+EITHER(breaker_get, (STORE, const struct bw_breaker_key *key, struct bw_breaker *out, WHY), key, out)
+EITHER(breaker_cas, (STORE, const struct bw_breaker_key *key, const struct bw_breaker *next, WHY), key, next)
+EITHER(breaker_each, (STORE, int64_t now_ms, int64_t window_ms, bool all, BW_EACH(struct bw_breaker_row), WHY), now_ms, window_ms,
+       all, each, ctx)
+EITHER(host_each, (STORE, int64_t alive_since_ms, BW_EACH(struct bw_host_row), WHY), alive_since_ms, each, ctx)
+EITHER(held_put, (STORE, const struct bw_held *held, WHY), held)
+EITHER(held_move,
+       (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY), id,
+       from, to, now_ms, by)
+EITHER(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
+EITHER(event_add, (STORE, const struct bw_event_row *row, WHY), row)
+EITHER(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
+EITHER(expire, (STORE, int64_t now_ms, int64_t memory_ms, WHY), now_ms, memory_ms)
+EITHER(heartbeat, (STORE, const struct bw_host_row *row, WHY), row)
+PRIMARY(setting_put, (STORE, const struct bw_setting_row *row, int64_t *version, WHY), row, version)
+PRIMARY(setting_each, (STORE, bool history, BW_EACH(struct bw_setting_row), WHY), history, each, ctx)
+PRIMARY(list_put, (STORE, const struct bw_list_row *row, int64_t *version, WHY), row, version)
+PRIMARY(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), WHY), since_version, each, ctx)
+PRIMARY(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
+PRIMARY(claim, (STORE, const struct bw_hash *fingerprint, WHY), fingerprint)
+
+static enum bw_err heartbeat_and_count(struct bw_store *s, const struct bw_host_row *row, struct bw_why *why)
+{
+	enum bw_err err = heartbeat(s, row, why);
+
+	if (err == BW_OK && !atomic_load(&guarded_of(s)->degraded))
+		count_daemons(guarded_of(s));
+	return err;
+}
+
+static bool degraded(const struct bw_store *s, int64_t *daemons)
+{
+	const struct bw_guarded *g = (const struct bw_guarded *)s;
+
+	if (daemons != NULL)
+		*daemons = atomic_load(&g->daemons);
+	return atomic_load(&g->degraded);
+}
+
+/* --- its life --- */
+
+static void close_store(struct bw_store *s)
+{
+	struct bw_guarded *g = guarded_of(s);
+
+	bw_store_close(&g->primary);
+	bw_store_close(&g->fallback);
+	pthread_mutex_destroy(&g->probe);
+	free(g);
+}
+
+static const struct bw_store_ops ops = {
+	.name = "guarded",
+	.close = close_store,
+	.now = now,
+	.count = count,
+	.settle = settle,
+	.breaker_get = breaker_get,
+	.breaker_cas = breaker_cas,
+	.breaker_each = breaker_each,
+	.setting_put = setting_put,
+	.setting_each = setting_each,
+	.list_put = list_put,
+	.list_each = list_each,
+	.versions = versions,
+	.heartbeat = heartbeat_and_count,
+	.host_each = host_each,
+	.held_put = held_put,
+	.held_move = held_move,
+	.held_each = held_each,
+	.event_add = event_add,
+	.event_each = event_each,
+	.expire = expire,
+	.claim = claim,
+	.degraded = degraded,
+};
+
+enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fallback, struct bw_store **out, struct bw_why *why)
+{
+	struct bw_guarded *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return bw_fail(why, BW_ERR_MEMORY, "no memory for a guarded store");
+	g->base.ops = &ops;
+	g->primary = primary;
+	g->fallback = fallback;
+	atomic_init(&g->daemons, 1);
+	pthread_mutex_init(&g->probe, NULL);
+	count_daemons(g);
+	*out = &g->base;
+	return BW_OK;
+}
+
+/* --- the way back --- */
+
+static bool recover(struct bw_guarded *g)
+{
+	int64_t since_ms = atomic_load(&g->since_ms), now_ms;
+
+	if (g->primary->ops->now(g->primary, &now_ms, NULL) != BW_OK || bw_guarded_merge(g, since_ms) != BW_OK)
+		return false;
+	atomic_store(&g->degraded, false);
+	/* What the fallback decided while we merged. */
+	if (bw_guarded_merge(g, since_ms) != BW_OK) {
+		atomic_store(&g->degraded, true);
+		return false;
+	}
+	bw_guarded_forget(g);
+	count_daemons(g);
+	return true;
+}
+
+bool bw_store_guarded_probe(struct bw_store *guarded, int64_t now_ms)
+{
+	struct bw_guarded *g = guarded_of(guarded);
+
+	(void)now_ms;
+	pthread_mutex_lock(&g->probe);
+	bool back = !atomic_load(&g->degraded) || recover(g);
+
+	pthread_mutex_unlock(&g->probe);
+	return back;
+}

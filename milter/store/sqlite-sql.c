@@ -1,0 +1,222 @@
+/* Every statement of the embedded store. Bytes from strangers are bound, never part of a text. */
+#include "sqlite-sql.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+/* Columns that are read and written in one order. */
+#define MESSAGE_COLUMNS                                                                                                   \
+	"flags, seen_ms, conversation, rival, attempt_ms, list_before_ms, list_last_ms, conversation_before_ms, "             \
+	"conversation_last_ms, reply_ms, accepted, post_ms"
+#define OFFER_COLUMNS "offer_flags, offer_seen, accepted_ms, prior_ms, at_ms, deliveries"
+#define BREAKER_COLUMNS                                                                                                   \
+	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, "   \
+	"reason, version"
+
+static const char *const texts[] = {
+	/* Transactions. */
+	[BW_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+	[BW_SQL_BEGIN_READ] = "BEGIN",
+	[BW_SQL_COMMIT] = "COMMIT",
+	[BW_SQL_ROLLBACK] = "ROLLBACK",
+	[BW_SQL_SAVEPOINT] = "SAVEPOINT peek",
+	[BW_SQL_SAVEPOINT_UNDO] = "ROLLBACK TO peek",
+	[BW_SQL_SAVEPOINT_END] = "RELEASE peek",
+
+	/* Small numbers by name. */
+	[BW_SQL_META_GET] = "SELECT number FROM meta WHERE name = ?1",
+	[BW_SQL_META_PUT] =
+		"INSERT INTO meta(name, number) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET number = "
+		"excluded.number",
+	[BW_SQL_CLAIM_GET] = "SELECT hash = ?1 FROM meta WHERE name = 'secret'",
+	[BW_SQL_CLAIM_PUT] = "INSERT INTO meta(name, hash) VALUES('secret', ?1)",
+
+	/* Lists that count. */
+	[BW_SQL_LIST_GET] = "SELECT id FROM list WHERE name = ?1",
+	[BW_SQL_LIST_MAKE] = "INSERT INTO list(name) VALUES(?1)",
+
+	/* Tallies. */
+	[BW_SQL_TALLY_GET] =
+		"SELECT t.last_ms, t.senders, t.amounts, t.window_edge, t.window_sum, t.day_edge, t.day_sum, "
+		"t.phase_edge, t.phase_sum, t.amount_edge, t.amount_sum, " BREAKER_COLUMNS " FROM tally t LEFT JOIN breaker b ON "
+		"b.tally = t.id WHERE t.id = ?1",
+	[BW_SQL_TALLY_PUT] =
+		"INSERT OR REPLACE INTO tally(id, last_ms, senders, amounts, window_edge, window_sum, day_edge, "
+		"day_sum, phase_edge, phase_sum, amount_edge, amount_sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+		"?9, ?10, ?11, ?12)",
+	[BW_SQL_TALLY_DELETE] = "DELETE FROM tally WHERE id = ?1",
+	[BW_SQL_ATTEMPT_GET] = "SELECT last_ms, standing FROM attempt WHERE tally = ?1 AND sender = ?2",
+	[BW_SQL_ATTEMPT_PUT] =
+		"INSERT INTO attempt(tally, sender, last_ms, standing) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(tally, "
+		"sender) DO UPDATE SET last_ms = excluded.last_ms, standing = excluded.standing",
+	[BW_SQL_ATTEMPT_DELETE] = "DELETE FROM attempt WHERE tally = ?1 AND sender = ?2",
+	[BW_SQL_ATTEMPT_OLDEST] =
+		"SELECT last_ms, sender FROM attempt INDEXED BY attempt_by_time WHERE tally = ?1 ORDER BY last_ms "
+		"LIMIT 1",
+	[BW_SQL_ATTEMPT_BETWEEN] =
+		"SELECT count(*) FROM attempt INDEXED BY attempt_by_time WHERE tally = ?1 AND last_ms > ?2 AND "
+		"last_ms <= ?3",
+	[BW_SQL_ATTEMPT_OF_BOTH] =
+		"SELECT count(DISTINCT sender) FROM attempt INDEXED BY attempt_by_time WHERE tally IN (?1, ?2) "
+		"AND last_ms > ?3",
+	[BW_SQL_ATTEMPT_ROWS] = "SELECT count(*) FROM attempt WHERE tally = ?1",
+	[BW_SQL_ATTEMPT_MERGE] =
+		"INSERT INTO attempt(tally, sender, last_ms, standing) SELECT ?1, sender, last_ms, standing FROM "
+		"attempt WHERE tally = ?2 ON CONFLICT(tally, sender) DO UPDATE SET last_ms = max(last_ms, "
+		"excluded.last_ms), standing = standing + excluded.standing",
+	[BW_SQL_ATTEMPT_CLEAR] = "DELETE FROM attempt WHERE tally = ?1",
+	[BW_SQL_AMOUNT_GET] = "SELECT n FROM amount WHERE tally = ?1 AND at_ms = ?2 AND message = ?3",
+	[BW_SQL_AMOUNT_PUT] = "INSERT OR REPLACE INTO amount(tally, at_ms, message, n) VALUES(?1, ?2, ?3, ?4)",
+	[BW_SQL_AMOUNT_DELETE] = "DELETE FROM amount WHERE tally = ?1 AND at_ms = ?2 AND message = ?3",
+	[BW_SQL_AMOUNT_OLDEST] = "SELECT at_ms, message, n FROM amount WHERE tally = ?1 ORDER BY at_ms LIMIT 1",
+	[BW_SQL_AMOUNT_BETWEEN] =
+		"SELECT coalesce(sum(n), 0) FROM amount WHERE tally = ?1 AND at_ms > ?2 AND at_ms <= ?3",
+	[BW_SQL_AMOUNT_ROWS] = "SELECT count(*) FROM amount WHERE tally = ?1",
+	[BW_SQL_AMOUNT_MERGE] =
+		"INSERT OR REPLACE INTO amount(tally, at_ms, message, n) SELECT ?1, at_ms, message, n FROM amount "
+		"WHERE tally = ?2",
+	[BW_SQL_AMOUNT_CLEAR] = "DELETE FROM amount WHERE tally = ?1",
+
+	/* Breakers. */
+	[BW_SQL_BREAKER_PUT] =
+		"INSERT OR REPLACE INTO breaker(tally, " BREAKER_COLUMNS ", format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+		"?10, ?11, ?12, ?13, ?14, ?15)",
+	[BW_SQL_BREAKER_DELETE] = "DELETE FROM breaker WHERE tally = ?1",
+	[BW_SQL_BREAKER_EACH] =
+		"SELECT b.tally, l.name, c.hash, (SELECT count(*) FROM attempt a INDEXED BY attempt_by_time WHERE "
+		"a.tally = b.tally AND a.last_ms > ?3), coalesce(t.last_ms, 0), " BREAKER_COLUMNS " FROM breaker b LEFT JOIN tally "
+		"t ON t.id = b.tally LEFT JOIN conversation c ON c.id = b.tally / 4 AND (b.tally & 2) = 0 JOIN "
+		"list l ON l.id = CASE WHEN (b.tally & 2) = 0 THEN c.list ELSE b.tally / 4 END WHERE b.tally > ?1 "
+		"AND (?2 OR b.phase <> 0 OR b.override_state <> 0) ORDER BY b.tally",
+
+	/* Conversations. */
+	[BW_SQL_CONVERSATION_GET] =
+		"SELECT list, hash, founded_ms, last_ms, accepted, merged_into FROM conversation WHERE id = ?1",
+	[BW_SQL_CONVERSATION_FOUND] =
+		"INSERT INTO conversation(list, hash, founded_ms, last_ms, accepted, merged_into, root) "
+		"VALUES(?1, ?2, ?3, ?4, ?5, 0, ?6)",
+	[BW_SQL_CONVERSATION_PUT] = "UPDATE conversation SET last_ms = ?2, accepted = ?3 WHERE id = ?1",
+	[BW_SQL_CONVERSATION_FORWARD] = "UPDATE conversation SET merged_into = ?2, root = '' WHERE id = ?1",
+	[BW_SQL_KEY_GET] = "SELECT conversation FROM join_key WHERE list = ?1 AND class = ?2 AND hash = ?3",
+	[BW_SQL_KEY_PUT] = "INSERT OR REPLACE INTO join_key(list, class, hash, conversation) VALUES(?1, ?2, ?3, ?4)",
+
+	/* Messages. */
+	[BW_SQL_MESSAGE_GET] =
+		"SELECT " MESSAGE_COLUMNS ", " OFFER_COLUMNS " FROM message WHERE list = ?1 AND hash = ?2",
+	[BW_SQL_MESSAGE_PUT] =
+		"INSERT OR REPLACE INTO message(list, hash, " MESSAGE_COLUMNS ", " OFFER_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+		"?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+	[BW_SQL_PART_GET] =
+		"SELECT seen_ms, " OFFER_COLUMNS " FROM part WHERE list = ?1 AND message = ?2 AND recipients = ?3",
+	[BW_SQL_PART_PUT] =
+		"INSERT OR REPLACE INTO part(list, message, recipients, seen_ms, " OFFER_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, "
+		"?6, ?7, ?8, ?9, ?10)",
+
+	/* Settings and directory. */
+	[BW_SQL_SETTING_PUT] =
+		"INSERT INTO setting(name, temporary, value, owner, reason, set_ms, until_ms, version, format) "
+		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[BW_SQL_SETTING_DELETE] = "DELETE FROM setting WHERE name = ?1 AND temporary = ?2",
+	[BW_SQL_SETTING_EXPIRED] = "SELECT count(*) FROM setting WHERE temporary = 1 AND until_ms <= ?1",
+	[BW_SQL_SETTING_EACH] =
+		"SELECT s.id, s.name, s.value, s.owner, s.reason, s.set_ms, s.until_ms, s.version FROM setting s "
+		"WHERE s.id > ?1 AND s.value <> '' AND CASE WHEN s.temporary THEN s.until_ms > ?2 ELSE NOT EXISTS "
+		"(SELECT 1 FROM setting t WHERE t.name = s.name AND t.temporary = 1 AND t.until_ms > ?2) END "
+		"ORDER BY s.id",
+	[BW_SQL_HISTORY_ADD] =
+		"INSERT INTO setting_history(name, value, owner, reason, set_ms, until_ms, version, format) "
+		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[BW_SQL_HISTORY_EACH] =
+		"SELECT id, name, value, owner, reason, set_ms, until_ms, version FROM setting_history WHERE id > "
+		"?1 ORDER BY id",
+	[BW_SQL_DIRECTORY_PUT] =
+		"INSERT OR REPLACE INTO directory(version, address, owner, list_id, posters, size, source, "
+		"unconfirmed, removed, changed_ms, format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[BW_SQL_DIRECTORY_EACH] =
+		"SELECT version, address, owner, list_id, posters, size, source, unconfirmed, removed, changed_ms "
+		"FROM directory WHERE version > ?1 ORDER BY version",
+
+	/* Hosts, ledger, events. */
+	[BW_SQL_HOST_PUT] =
+		"INSERT INTO host(host, version, pid, seen_ms, settings_version, directory_version, format, "
+		"degraded, deliveries, held, accepted, started_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+		"?10, ?11, ?12) ON CONFLICT(host) DO UPDATE SET version = excluded.version, pid = excluded.pid, "
+		"seen_ms = excluded.seen_ms, settings_version = excluded.settings_version, directory_version = "
+		"excluded.directory_version, format = excluded.format, degraded = excluded.degraded, deliveries = "
+		"excluded.deliveries, held = excluded.held, accepted = excluded.accepted, started_ms = "
+		"excluded.started_ms",
+	[BW_SQL_HOST_EACH] =
+		"SELECT id, host, version, pid, seen_ms, settings_version, directory_version, format, degraded, "
+		"deliveries, held, accepted, started_ms FROM host WHERE id > ?1 AND seen_ms >= ?2 ORDER BY id",
+	[BW_SQL_HELD_SAME] = "SELECT message = ?2 AND queue_id = ?3 FROM held WHERE id = ?1",
+	[BW_SQL_HELD_PUT] =
+		"INSERT INTO held(id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, "
+		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by, "
+		"format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
+		"?19, ?20, ?21)",
+	[BW_SQL_HELD_GET] = "SELECT state, list, side, message, conversation, deliveries FROM held WHERE id = ?1",
+	[BW_SQL_HELD_MOVE] = "UPDATE held SET state = ?2, state_ms = ?3, state_by = ?4 WHERE id = ?1",
+	[BW_SQL_HELD_EACH] =
+		"SELECT seq, id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, "
+		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by "
+		"FROM held WHERE seq > ?1 AND (NOT ?2 OR id = ?3) AND (NOT ?4 OR conversation = ?5) AND (?6 = '' "
+		"OR list = ?6) AND (NOT ?7 OR state = ?8) ORDER BY seq",
+	[BW_SQL_EVENT_ADD] =
+		"INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
+		"?7)",
+	[BW_SQL_EVENT_START] = "SELECT id FROM event WHERE at_ms >= ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+	[BW_SQL_EVENT_EACH] =
+		"SELECT id, at_ms, event, host, list, guard, text, owner FROM event WHERE id > ?1 AND at_ms >= ?2 "
+		"ORDER BY id",
+
+	/* Expiry: the rows after a place and which of them are past their time; ?5 is the oldest time that is kept less one. */
+	[BW_SQL_SWEEP_TALLIES] = "SELECT id FROM tally WHERE id > ?1 ORDER BY id LIMIT 1",
+	[BW_SQL_SWEEP_ATTEMPTS] =
+		"DELETE FROM attempt WHERE tally = ?1 AND sender IN (SELECT sender FROM attempt INDEXED BY "
+		"attempt_by_time WHERE tally = ?1 AND last_ms <= ?2 LIMIT ?3)",
+	[BW_SQL_SWEEP_AMOUNTS] =
+		"DELETE FROM amount WHERE tally = ?1 AND (at_ms, message) IN (SELECT at_ms, message FROM amount "
+		"WHERE tally = ?1 AND at_ms <= ?2 LIMIT ?3)",
+	[BW_SQL_SWEEP_CONVERSATIONS] =
+		"SELECT id, 0, NULL, NULL, id < (SELECT max(id) FROM conversation) AND CASE WHEN merged_into = 0 "
+		"THEN last_ms <= ?5 AND NOT EXISTS (SELECT 1 FROM tally t WHERE t.id BETWEEN c.id * 4 AND c.id * "
+		"4 + 1) ELSE NOT EXISTS (SELECT 1 FROM conversation d WHERE d.id = c.merged_into) END FROM "
+		"conversation c WHERE id > ?1 ORDER BY id LIMIT ?6",
+	[BW_SQL_SWEEP_ROOT] =
+		"UPDATE conversation SET root = '' WHERE id = (SELECT max(id) FROM conversation) AND last_ms <= "
+		"?1",
+	[BW_SQL_SWEEP_KEYS] =
+		"SELECT list, class, hash, NULL, NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = "
+		"k.conversation) FROM join_key k WHERE (list, class, hash) > (?1, ?2, ?3) ORDER BY list, class, "
+		"hash LIMIT ?6",
+	[BW_SQL_SWEEP_MESSAGES] =
+		"SELECT list, 0, hash, NULL, seen_ms <= ?5 FROM message WHERE (list, hash) > (?1, ?3) ORDER BY "
+		"list, hash LIMIT ?6",
+	[BW_SQL_SWEEP_PARTS] =
+		"SELECT list, 0, message, recipients, NOT EXISTS (SELECT 1 FROM message m WHERE m.list = p.list "
+		"AND m.hash = p.message AND m.seen_ms > ?5) FROM part p WHERE (list, message, recipients) > (?1, "
+		"?3, ?4) ORDER BY list, message, recipients LIMIT ?6",
+	[BW_SQL_SWEEP_LISTS] =
+		"SELECT id, 0, NULL, NULL, id < (SELECT max(id) FROM list) AND NOT EXISTS (SELECT 1 FROM tally t "
+		"WHERE t.id BETWEEN l.id * 4 + 2 AND l.id * 4 + 3) AND NOT EXISTS (SELECT 1 FROM join_key k WHERE "
+		"k.list = l.id) AND NOT EXISTS (SELECT 1 FROM message m WHERE m.list = l.id) FROM list l WHERE id "
+		"> ?1 ORDER BY id LIMIT ?6",
+	[BW_SQL_DROP_CONVERSATION] = "DELETE FROM conversation WHERE id = ?1",
+	[BW_SQL_DROP_KEY] = "DELETE FROM join_key WHERE list = ?1 AND class = ?2 AND hash = ?3",
+	[BW_SQL_DROP_MESSAGE] = "DELETE FROM message WHERE list = ?1 AND hash = ?3",
+	[BW_SQL_DROP_PART] = "DELETE FROM part WHERE list = ?1 AND message = ?3 AND recipients = ?4",
+	[BW_SQL_DROP_LIST] = "DELETE FROM list WHERE id = ?1",
+	[BW_SQL_DROP_SETTINGS] = "DELETE FROM setting WHERE temporary = 1 AND until_ms <= ?1",
+	[BW_SQL_DROP_HOSTS] = "DELETE FROM host WHERE seen_ms <= ?1",
+	[BW_SQL_DROP_EVENTS] =
+		"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at_ms <= ?1 ORDER BY id LIMIT ?2)",
+	[BW_SQL_DROP_HELD] =
+		"DELETE FROM held WHERE seq IN (SELECT seq FROM held WHERE state <> 0 AND state_ms <= ?1 LIMIT "
+		"?2)",
+};
+static_assert(sizeof(texts) / sizeof(texts[0]) == BW_SQL_COUNT, "a text for every statement");
+
+const char *bw_sql_text(enum bw_sql sql)
+{
+	return texts[sql];
+}

@@ -1,0 +1,23 @@
+/* store-internal.h: what backends and wrappers share.
+ *
+ * Layer:   store.
+ * Threads: pure functions.
+ */
+#ifndef BW_STORE_INTERNAL_H
+#define BW_STORE_INTERNAL_H
+
+#include "bw/store.h"
+
+#define BW_STORE_LIST_BYTES_MAX 1024 /* of a list's address */
+
+/* How long a host counts as alive after its last heartbeat. */
+#define BW_STORE_ALIVE_MS INT64_C(10000)
+
+/* Does `a` stop more than `b`? forced-open, then open (of two the longer), half-open, closed; a disabled breaker stops nothing. */
+bool bw_store_less_closed(const struct bw_breaker *a, const struct bw_breaker *b);
+/* Refuses what no caller means: an empty or endless list name, negative amounts, an unknown side. */
+enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct bw_why *why);
+enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_t deliveries, struct bw_why *why);
+enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why);
+
+#endif

@@ -1,0 +1,96 @@
+/* What every backend shares: closing, names, checks of what callers pass. */
+#include <assert.h>
+
+#include "store-internal.h"
+
+#define DELIVERIES_MAX INT64_C(1000000000000000) /* sums of a window stay far from overflow */
+
+void bw_store_close(struct bw_store **s)
+{
+	if (*s == NULL)
+		return;
+	(*s)->ops->close(*s);
+	*s = NULL;
+}
+
+/* --- words --- */
+
+static const char *const states[] = { "waiting", "released", "deleted", "lost" };
+static_assert(sizeof(states) / sizeof(states[0]) == BW_HELD_STATE_COUNT, "a name for every state");
+
+const char *bw_held_state_name(enum bw_held_state state)
+{
+	return (unsigned)state < BW_HELD_STATE_COUNT ? states[state] : "unknown";
+}
+
+bool bw_held_state_parse(struct bw_slice word, enum bw_held_state *out)
+{
+	for (int i = 0; i < BW_HELD_STATE_COUNT; i++) {
+		if (bw_slice_equal_nocase(word, bw_slice_of(states[i]))) {
+			*out = (enum bw_held_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- checks --- */
+
+enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_t deliveries, struct bw_why *why)
+{
+	if (list.n == 0 || list.n > BW_STORE_LIST_BYTES_MAX)
+		return bw_fail(why, BW_ERR_INPUT, "a list's address has 1 to %d bytes, not %zu", BW_STORE_LIST_BYTES_MAX, list.n);
+	if ((unsigned)side >= BW_SIDE_COUNT)
+		return bw_fail(why, BW_ERR_INPUT, "no side has the number %d", (int)side);
+	if (deliveries < 0 || deliveries > DELIVERIES_MAX)
+		return bw_fail(why, BW_ERR_RANGE, "a message has 0 to %lld deliveries, not %lld", (long long)DELIVERIES_MAX,
+		               (long long)deliveries);
+	return BW_OK;
+}
+
+enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; i < n && err == BW_OK; i++) {
+		err = bw_store_check_place(in[i].list, in[i].side, in[i].deliveries, why);
+		if (err == BW_OK && in[i].key_count > BW_JOIN_KEYS_MAX)
+			err = bw_fail(why, BW_ERR_RANGE, "a message has at most %d join keys, not %zu", BW_JOIN_KEYS_MAX, in[i].key_count);
+		if (err == BW_OK && (in[i].memory_ms <= 0 || in[i].conversation_window_ms < 0 || in[i].list_window_ms < 0))
+			err = bw_fail(why, BW_ERR_RANGE, "windows are not negative, and the memory is positive");
+	}
+	return err;
+}
+
+enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why)
+{
+	if ((unsigned)key->scope >= BW_SCOPE_COUNT)
+		return bw_fail(why, BW_ERR_INPUT, "no scope has the number %d", (int)key->scope);
+	if (key->scope == BW_SCOPE_CONVERSATION && bw_hash_is_zero(&key->conversation))
+		return bw_fail(why, BW_ERR_INPUT, "a conversation's breaker without a conversation");
+	return bw_store_check_place(key->list, key->side, 0, why);
+}
+
+/* --- breakers --- */
+
+static int rank(const struct bw_breaker *b)
+{
+	if (b->override_state == BW_OVERRIDE_FORCED_OPEN)
+		return 3;
+	if (b->override_state == BW_OVERRIDE_DISABLED)
+		return 0;
+	if (b->phase == BW_PHASE_OPEN)
+		return 2;
+	return b->phase == BW_PHASE_HALF_OPEN;
+}
+
+bool bw_store_less_closed(const struct bw_breaker *a, const struct bw_breaker *b)
+{
+	int ra = rank(a), rb = rank(b);
+
+	if (ra != rb || ra == 0)
+		return ra > rb;
+	if (ra == 3)
+		return a->override_until_ms > b->override_until_ms;
+	return a->until_ms > b->until_ms;
+}
