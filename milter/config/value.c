@@ -172,8 +172,8 @@ static enum bw_err convert_series(struct bw_config_loading *l, const struct bw_c
 static enum bw_err set_slices(struct bw_config_loading *l, const struct bw_config_row *row, const struct bw_config_node *node,
                               void *base)
 {
-	struct bw_slice *all;
-	size_t n;
+	struct bw_slice *all = NULL;
+	size_t n = 0;
 	enum bw_err err = convert_series(l, row, node, &all, &n);
 
 	if (err != BW_OK)
@@ -186,8 +186,8 @@ static enum bw_err set_slices(struct bw_config_loading *l, const struct bw_confi
 static enum bw_err set_texts(struct bw_config_loading *l, const struct bw_config_row *row, const struct bw_config_node *node,
                              void *base)
 {
-	struct bw_slice *all;
-	size_t n;
+	struct bw_slice *all = NULL;
+	size_t n = 0;
 	enum bw_err err = convert_series(l, row, node, &all, &n);
 
 	if (err != BW_OK)
