@@ -17,7 +17,7 @@ POST = ("--senders", 5000)  # fewer than the 10,000 that the thresholds of the o
 
 @dataclasses.dataclass
 class Bound:
-    """`who`'s figure divided by the yardstick's has to be at least, or at most, `value` (the quality document)."""
+    """`who`'s figure, divided by the yardstick's if there is one, has to be at least, or at most, `value`."""
     who: str
     figure: str
     yardstick: str
@@ -235,6 +235,8 @@ def rcpt(bench):
 
 # --- memory
 
+IDLE_CONNECTIONS = 500
+
 
 def kib(contender, what):
     """VmRSS or VmHWM, summed over all processes."""
@@ -288,7 +290,7 @@ def memory(bench):
             series.add(name, memory_of(bench, name))
         except Failed as failure:
             series.note(name, str(failure))
-    bounds = [b for who in OURS for b in (Bound(who, "idle_kib", LEAN, False, 1.5),)]
+    bounds = [b for who in OURS for b in (Bound(who, "idle_kib", LEAN, False, 1.5), Bound(who, "growth_kib", "", False, 1024))]
     yield Row(f"resident memory, {bench.effort.many_rcpts:,} RCPT", "memory", series, bounds)
 
 
@@ -296,10 +298,11 @@ def memory_of(bench, name):
     contender = bench.fresh(name)
     try:
         start = kib(contender, "VmRSS")
-        idle_kib = resident_with_idle(contender, 500)
+        idle_kib = resident_with_idle(contender, IDLE_CONNECTIONS)
         figures.load(contender, "--rcpts", 1000, "--messages", 5)  # warm
         few = peak_of_rcpts(contender, 84)
         many = peak_of_rcpts(contender, bench.effort.many_rcpts)
-        return {"start_kib": start, "idle_kib": idle_kib, "few_kib": few, "many_kib": many, "growth_kib": many - few}
+        return {"start_kib": start, "idle_kib": idle_kib, "each_kib": (idle_kib - start) / IDLE_CONNECTIONS,
+                "few_kib": few, "many_kib": many, "growth_kib": many - few}
     finally:
         contender.stop()

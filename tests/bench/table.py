@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from figures import Spread
-
 
 @dataclasses.dataclass
 class Column:
@@ -23,12 +21,14 @@ COLUMNS = {
              Column("p99 ms", "p99_us", "{:.2f}", 0.001), Column("CPU us", "cpu_us_per_message", "{:,.0f}"),
              Column("CPU of lean", "cpu_us_per_message", "{:.2f}", of=LEAN)],
     "memory": [Column("started KiB", "start_kib", "{:,.0f}"), Column("500 idle KiB", "idle_kib", "{:,.0f}"),
-               Column("of lean", "idle_kib", "{:.2f}", of=LEAN), Column("peak +KiB, 84 RCPT", "few_kib", "{:,.0f}"),
-               Column("peak +KiB, many RCPT", "many_kib", "{:,.0f}"), Column("growth KiB", "growth_kib", "{:,.0f}")],
+               Column("of lean", "idle_kib", "{:.2f}", of=LEAN), Column("KiB each", "each_kib", "{:.1f}"),
+               Column("peak +KiB, 84 RCPT", "few_kib", "{:,.0f}"),
+               Column("many RCPT", "many_kib", "{:,.0f}"),
+               Column("growth KiB", "growth_kib", "{:,.0f}")],
     "mail": [Column("messages/s", "rate", "{:,.0f}"), Column("of lean", "rate", "{:.2f}", of=LEAN),
              Column("of no milter", "rate", "{:.2f}", of="no milter")],
 }
-FIGURE_WORDS = {"rate": "messages/s", "p99_us": "p99", "cpu_us_per_message": "CPU", "idle_kib": "500 idle"}
+FIGURE_WORDS = {"rate": "messages/s", "p99_us": "p99", "cpu_us_per_message": "CPU", "idle_kib": "500 idle", "growth_kib": "growth KiB"}
 
 
 def cell(series, name, column):
@@ -43,14 +43,20 @@ def cell(series, name, column):
 
 
 def judged(row, name):
-    """What the quality document asks of this contender here: (text, holds) each; bounds without a yardstick say nothing."""
+    """What is asked of this contender here: (text, holds) each; a bound whose yardstick was not measured says nothing."""
     for bound in row.bounds:
-        ratio = row.series.ratio(name, bound.yardstick, bound.figure) if bound.who == name else None
-        if ratio is None:
+        spread = measured(row, name, bound) if bound.who == name else None
+        if spread is None:
             continue
-        holds = ratio.median >= bound.value if bound.least else ratio.median <= bound.value
-        sign = ">=" if bound.least else "<="
-        yield f"{FIGURE_WORDS[bound.figure]} {sign} {bound.value:g} x {bound.yardstick}: {ratio.median:.2f}", holds
+        holds = spread.median >= bound.value if bound.least else spread.median <= bound.value
+        sign, times = ">=" if bound.least else "<=", f" x {bound.yardstick}" if bound.yardstick else ""
+        yield f"{FIGURE_WORDS[bound.figure]} {sign} {bound.value:g}{times}: {spread.median:.2f}", holds
+
+
+def measured(row, name, bound):
+    if not bound.yardstick:
+        return row.series.spread(name, bound.figure)
+    return row.series.ratio(name, bound.yardstick, bound.figure)
 
 
 def aligned(lines):
@@ -63,16 +69,16 @@ def aligned(lines):
 def block(row):
     """The lines of one row."""
     columns = COLUMNS[row.kind]
-    measured = list(row.series.runs)
+    names = list(row.series.runs)
     lines = [["", *(c.title for c in columns)]]
-    lines += [[name, *(cell(row.series, name, c) for c in columns)] for name in measured]
+    lines += [[name, *(cell(row.series, name, c) for c in columns)] for name in names]
     yield row.title
     yield from aligned(lines)
     for name, text in row.series.notes.items():
         yield f"  {name}: {text}"
     if row.note:
         yield f"  {row.note}"
-    for name in measured:
+    for name in names:
         for text, holds in judged(row, name):
             yield f"  {'holds         ' if holds else 'DOES NOT HOLD '} {name}: {text}"
 
@@ -87,5 +93,3 @@ def failed(row):
     """Contenders that are here but could not be measured."""
     return [name for name, text in row.series.notes.items() if not text.startswith("not installed")]
 
-
-__all__ = ["block", "raw", "failed", "judged", "Spread"]
