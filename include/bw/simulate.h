@@ -31,15 +31,15 @@ enum bw_err bw_scenario_set(struct bw_scenario *scenario, struct bw_slice name, 
 
 /* One offer of one message, as told to the caller; it lives during the call. */
 struct bw_simulate_message {
-	int line;                /* of its statement */
-	int64_t ordinal, of;     /* which message of how many of its statement, from 1 */
-	int64_t attempt;         /* 0, or the how-manieth retry */
-	int64_t at_ms;           /* since the start */
-	const char *kind;        /* "post", "reply", "mdn", ... */
+	int line;                 /* of its statement */
+	int64_t ordinal, of;      /* which message of how many of its statement, from 1 */
+	int64_t attempt;          /* 0, or the how-manieth retry */
+	int64_t at_ms;            /* since the start */
+	const char *kind;         /* "post", "reply", "mdn", ... */
 	struct bw_slice from, to; /* `to` as the scenario writes it */
 	const struct bw_verdict *verdict;
-	const char *sentence;    /* why; in shadow mode why it would have been stopped; "" when accepted without a word */
-	const char *miss;        /* what was expected instead, NULL if nothing else was */
+	const char *sentence; /* why; in shadow mode why it would have been stopped; "" when accepted without a word */
+	const char *miss;     /* what was expected instead, NULL if nothing else was */
 };
 
 struct bw_simulate_options {
@@ -53,8 +53,8 @@ struct bw_simulate_options {
 	/* Told of what else happens (store down, operator ...); may be NULL. */
 	void (*remark)(void *ctx, int64_t at_ms, const char *text);
 	void *ctx;
-	struct bw_log_sink log;                /* the engine's log lines; a NULL function drops them */
-	int64_t (*monotonic_ms)(void);         /* to measure elapsed_ms: bw_clock_monotonic_ms, or NULL */
+	struct bw_log_sink log;        /* the engine's log lines; a NULL function drops them */
+	int64_t (*monotonic_ms)(void); /* to measure elapsed_ms: bw_clock_monotonic_ms, or NULL */
 };
 
 /* The first breaker that tripped. */
@@ -80,9 +80,9 @@ struct bw_simulate_note {
 	const char *text; /* misses: the whole sentence with file and line; legitimate mail: the verdict's */
 };
 
+/* One line of history: what the engine recorded in the store, and what happened to the store itself. */
 struct bw_simulate_event {
 	int64_t at_ms;
-	int line;
 	enum bw_event event;
 	enum bw_guard guard;
 	const char *list, *text;
@@ -90,24 +90,24 @@ struct bw_simulate_event {
 
 /* Figures of one play. A message that was offered several times counts once, with its last verdict. */
 struct bw_simulate_result {
-	int64_t messages;            /* all of them */
-	int64_t posts;               /* to a list, of people: posts and replies */
-	int64_t replies;             /* of those, replies */
-	int64_t automatic;           /* to a list: auto-replies, receipts, recalls, calendar replies, bounces, list output */
-	int64_t ordinary;            /* to no list */
-	int64_t deliveries_without;  /* fan-out of all list mail */
-	int64_t deliveries_with;     /* fan-out of what was let pass */
+	int64_t messages;           /* all of them */
+	int64_t posts;              /* to a list, of people: posts and replies */
+	int64_t replies;            /* of those, replies */
+	int64_t automatic;          /* to a list: auto-replies, receipts, recalls, calendar replies, bounces, list output */
+	int64_t ordinary;           /* to no list */
+	int64_t deliveries_without; /* fan-out of all list mail */
+	int64_t deliveries_with;    /* fan-out of what was let pass */
 	int64_t accepted, held, throttled, rejected, redirected, discarded, stripped; /* of all messages */
-	int64_t shadow_stopped;      /* let pass only because a guard is in shadow mode */
-	int64_t degraded;            /* decided without the shared store */
+	int64_t shadow_stopped; /* let pass only because a guard is in shadow mode */
+	int64_t degraded;       /* decided without the shared store */
 	struct bw_simulate_trip first_trip;
 	size_t legitimate_held_count, event_count, miss_count; /* the arrays hold at most BW_SIMULATE_NOTES_MAX */
-	const struct bw_simulate_note *legitimate_held; /* stopped although the scenario expects accept */
-	const struct bw_simulate_event *events;
+	const struct bw_simulate_note *legitimate_held;        /* stopped although the scenario expects accept */
+	const struct bw_simulate_event *events;                /* in order of time */
 	const struct bw_simulate_note *misses;
-	int64_t span_ms;             /* virtual time of the last message */
-	int64_t elapsed_ms;          /* real time it took; 0 without a clock */
-	struct bw_arena *memory;     /* the texts' */
+	int64_t span_ms;         /* virtual time of the last message */
+	int64_t elapsed_ms;      /* real time it took; 0 without a clock */
+	struct bw_arena *memory; /* the texts' */
 };
 
 /* Plays a scenario. Zero even when expectations were missed: look at miss_count. BW_ERR_STORE, BW_ERR_MEMORY, and whatever

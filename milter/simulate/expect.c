@@ -1,6 +1,6 @@
 /* Expectations: "expect hold guard=conversation", "expect first 3 accept then hold". */
 #include "bw/parse.h"
-#include "internal.h"
+#include "reader.h"
 
 /* --- reading --- */
 
@@ -41,8 +41,8 @@ static enum bw_err unknown(const struct reader *r, const char *what, struct bw_s
 
 	bw_buf_init(&names, BW_WHY_BYTES);
 	add_names(&names, name, count);
-	enum bw_err err = bw_reader_fail(r, BW_ERR_INPUT, "unknown %s '%.*s'; expected one of %s", what, (int)word.n, word.p,
-	                                 bw_buf_text(&names));
+	enum bw_err err =
+		bw_reader_fail(r, BW_ERR_INPUT, "unknown %s '%.*s'; expected one of %s", what, (int)word.n, word.p, bw_buf_text(&names));
 
 	bw_buf_done(&names);
 	return err;
@@ -93,9 +93,10 @@ static enum bw_err read_detail(const struct reader *r, struct bw_slice word, uns
 		*given |= 1U << i;
 		return details[i].read(r, value, out);
 	}
-	return bw_reader_fail(r, BW_ERR_INPUT,
-	                      "'%.*s' behind an expected action; expected guard=NAME, breaker=STATE, event=NAME or the end of the line",
-	                      (int)word.n, word.p);
+	return bw_reader_fail(
+		r, BW_ERR_INPUT,
+		"'%.*s' behind an expected action; expected guard=NAME, breaker=STATE, event=NAME or the end of the line", (int)word.n,
+		word.p);
 }
 
 /* ACTION [guard=NAME] [breaker=STATE] [event=NAME], up to "then" or the end of the line. */
@@ -123,7 +124,8 @@ static enum bw_err read_two(struct reader *r, int64_t messages, struct expect *o
 	if (messages < 2)
 		return bw_reader_fail(r, BW_ERR_INPUT, "'expect first' for a single message; expected a range in from= or times=");
 	(void)bw_reader_next(r, &word);
-	enum bw_err err = bw_reader_count(r, "the number behind 'expect first'", word, (const int64_t[]){ 1, messages - 1 }, &out->first);
+	enum bw_err err =
+		bw_reader_count(r, "the number behind 'expect first'", word, (const int64_t[]){ 1, messages - 1 }, &out->first);
 
 	if (err == BW_OK)
 		err = read_one(r, &out->head);

@@ -1,44 +1,40 @@
-/* internal.h: what simulate's files share: a scenario as read, and the parts of its play.
+/* internal.h: a scenario as read.
  *
  * Layer:     simulate.
- * Ownership: everything of a scenario lives in its arena; slices of words end in a NUL that they do not count.
+ * Ownership: everything of a scenario lives in its arena.
  */
 #ifndef BW_SIMULATE_INTERNAL_H
 #define BW_SIMULATE_INTERNAL_H
 
 #include "bw/arena.h"
 #include "bw/simulate.h"
+#include "map.h"
 
 enum {
 	SCENARIO_BYTES_MAX = 16 << 20, /* of a file */
 	SCENARIO_WORDS_MAX = 256,      /* of a line */
 	SCENARIO_TO_MAX = 128,         /* addresses in to=; BW_FACTS_LISTS_MAX is as many as facts hold */
 	SCENARIO_MESSAGES_MAX = 1000000,
-	SCENARIO_RETRIED_MAX = 100000, /* messages of statements with retry=, whose bytes are kept */
+	SCENARIO_RETRIED_MAX = 100000,   /* messages of statements with retry=, whose bytes are kept */
 	SCENARIO_OFFERS_MAX = 100000000, /* recipients offered in all, retries included */
 	REFERENCES_KEPT = 8,
 	SCENARIO_DETAIL = '+', /* internal.detail's default: what divides a detail from a recipient's name */
 };
 
-/* --- a map from names to pointers (map.c); keys are borrowed --- */
-
-struct bw_map {
-	struct bw_map_slot {
-		struct bw_slice key;
-		void *value;
-	} *slots;
-	size_t used, size;
-};
-
-void *bw_map_find(const struct bw_map *map, struct bw_slice key);
-/* Adds or replaces; false when memory is out. `value` is not NULL. */
-bool bw_map_put(struct bw_map *map, struct bw_slice key, void *value);
-void bw_map_done(struct bw_map *map);
-
 /* --- a scenario as read --- */
 
-enum mail_kind { KIND_POST, KIND_REPLY, KIND_AUTO_REPLY, KIND_MDN, KIND_DSN, KIND_RECALL, KIND_CALENDAR_REPLY, KIND_LIST_OUTPUT, KIND_COUNT };
-const char *bw_mail_kind_name(enum mail_kind kind);
+enum mail_kind {
+	KIND_POST,
+	KIND_REPLY,
+	KIND_AUTO_REPLY,
+	KIND_MDN,
+	KIND_DSN,
+	KIND_RECALL,
+	KIND_CALENDAR_REPLY,
+	KIND_LIST_OUTPUT,
+	KIND_COUNT
+};
+const char *bw_scenario_kind_name(enum mail_kind kind);
 
 /* "u[1-500]@nhs.example": head, numbers, tail. Without brackets: one message, the whole text is the head. */
 struct range {
@@ -86,8 +82,8 @@ struct mail_plan {
 	struct range from, auth; /* auth.text empty: none */
 	struct bw_slice to_text; /* as written */
 	size_t to_count;
-	struct bw_slice *to;                 /* normalised addresses */
-	const struct scenario_list **lists;  /* of each: NULL for a person */
+	struct bw_slice *to;                                 /* normalised addresses */
+	const struct scenario_list **lists;                  /* of each: NULL for a person */
 	struct bw_slice thread, subject, client, message_id; /* empty: not given, but see has_subject */
 	bool has_subject, no_refs;
 	int64_t rcpts, times, every_ms, retry, backoff_ms;
@@ -119,7 +115,15 @@ int64_t bw_statement_count(const struct statement *st);   /* messages, or 1 */
 int64_t bw_statement_last_ms(const struct statement *st); /* time of the last of them */
 
 /* A value of `internal ...` or `set internal...`: an own domain, or a range for one of the networks of the configuration. */
-enum internal_kind { INTERNAL_DOMAIN, INTERNAL_NETWORKS, INTERNAL_VOUCHED, INTERNAL_RELAYS, INTERNAL_EXPANDERS, INTERNAL_LIST_SERVERS, INTERNAL_COUNT };
+enum internal_kind {
+	INTERNAL_DOMAIN,
+	INTERNAL_NETWORKS,
+	INTERNAL_VOUCHED,
+	INTERNAL_RELAYS,
+	INTERNAL_EXPANDERS,
+	INTERNAL_LIST_SERVERS,
+	INTERNAL_COUNT
+};
 
 struct internal_entry {
 	enum internal_kind kind;
@@ -134,45 +138,12 @@ struct bw_scenario {
 	struct scenario_list *lists, **lists_end;
 	size_t list_count;
 	struct bw_map lists_by_address;
-	struct bw_map threads; /* names founded by posts, for checks */
+	struct bw_map threads;        /* names founded by posts, for checks */
 	struct bw_settings *settings; /* defaults, mode enforce, and its own on top */
 	struct statement *statements, **statements_end, *last;
 	size_t statement_count;
 	int64_t messages, retried, offers; /* sums, bounded */
 };
-
-/* --- reading (scenario.c, lex.c, setup.c, mail-statement.c, expect.c) --- */
-
-struct reader {
-	struct bw_scenario *scenario;
-	struct bw_why *why;
-	int line;
-	struct bw_slice words[SCENARIO_WORDS_MAX];
-	size_t count, at; /* words, and the next one to read */
-};
-
-/* Splits a line into the reader's words. */
-enum bw_err bw_lex_line(struct reader *r, struct bw_slice line);
-/* Is all of it UTF-8 without control characters but tab, CR and LF? Else the line of the first byte that is not. */
-bool bw_lex_is_text(struct bw_slice text, int *line);
-/* Fails with "FILE:LINE: ". */
-enum bw_err bw_reader_fail(const struct reader *r, enum bw_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
-enum bw_err bw_reader_no_memory(const struct reader *r);
-/* The next word; false at the end of the line. */
-bool bw_reader_next(struct reader *r, struct bw_slice *word);
-/* Splits "key=value" at the first '='; false: there is none. */
-bool bw_reader_split(struct bw_slice word, struct bw_slice *key, struct bw_slice *value);
-/* A normalised address in the scenario's arena. */
-enum bw_err bw_reader_address(const struct reader *r, const char *what, struct bw_slice text, struct bw_slice *out);
-/* A duration for `what`, of at least `min_ms`. */
-enum bw_err bw_reader_duration(const struct reader *r, const char *what, struct bw_slice text, int64_t *out);
-enum bw_err bw_reader_count(const struct reader *r, const char *what, struct bw_slice text, const int64_t range[2], int64_t *out);
-
-enum bw_err bw_read_internal(struct reader *r);
-enum bw_err bw_read_list(struct reader *r);
-enum bw_err bw_read_set(struct reader *r);
-enum bw_err bw_read_mail(struct reader *r, enum mail_kind kind, struct mail_plan *plan);
-enum bw_err bw_read_expect(struct reader *r, int64_t messages, struct expect *out);
 
 /* --- expectations (expect.c) --- */
 

@@ -99,7 +99,6 @@ static json_t *events(const struct bw_simulate_result *r)
 		(void)json_object_set_new(o, "guard", text(bw_guard_name(e->guard)));
 		(void)json_object_set_new(o, "list", text(e->list));
 		(void)json_object_set_new(o, "text", text(e->text));
-		set_count(o, "line", e->line);
 		(void)json_array_append_new(list, o);
 	}
 	return list;

@@ -78,7 +78,8 @@ static const struct manner {
 	[KIND_REPLY] = { "Re: ", false, "", "text/plain; charset=utf-8", plain_body },
 	[KIND_AUTO_REPLY] = { "Automatic reply: ", true, "Auto-Submitted: auto-replied\nX-Auto-Response-Suppress: All\n",
 	                      "text/plain; charset=utf-8", auto_reply_body },
-	[KIND_MDN] = { "Read: ", true, "", "multipart/report; report-type=disposition-notification;\n boundary=\"" BOUNDARY "\"", mdn_body },
+	[KIND_MDN] = { "Read: ", true, "", "multipart/report; report-type=disposition-notification;\n boundary=\"" BOUNDARY "\"",
+	               mdn_body },
 	[KIND_DSN] = { "Undelivered Mail Returned to Sender", true, "Auto-Submitted: auto-replied\n",
 	               "multipart/report; report-type=delivery-status;\n boundary=\"" BOUNDARY "\"", dsn_body },
 	/* Outlook's recall travels as TNEF, which nobody outside reads: its program and its subject are all there is. */

@@ -11,10 +11,10 @@
 
 struct letter {
 	enum mail_kind kind;
-	struct bw_slice from; /* "<>" stands for the MTA itself */
-	struct bw_slice to;   /* comma-separated addresses */
-	struct bw_slice subject; /* UTF-8; of the kind's own prefix nothing yet */
-	bool prefix;             /* put the kind's prefix ("Re: ", "Automatic reply: ") in front */
+	struct bw_slice from;       /* "<>" stands for the MTA itself */
+	struct bw_slice to;         /* comma-separated addresses */
+	struct bw_slice subject;    /* UTF-8; of the kind's own prefix nothing yet */
+	bool prefix;                /* put the kind's prefix ("Re: ", "Automatic reply: ") in front */
 	struct bw_slice message_id; /* without < > */
 	int64_t date_ms;
 	const char *const *references; /* the root first, the parent last; without < > */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bw/parse.h"
-#include "internal.h"
+#include "reader.h"
 
 enum bw_err bw_reader_fail(const struct reader *r, enum bw_err err, const char *format, ...)
 {

@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "internal.h"
+#include "reader.h"
 
 static enum bw_err read_range(const struct reader *r, struct bw_slice value, struct range *out)
 {
@@ -35,7 +35,8 @@ static enum bw_err read_auth(struct reader *r, struct bw_slice value, struct mai
 	if (bw_slice_starts_nocase(value, BW_S("auth:")))
 		value = bw_slice_from(value, sizeof("auth:") - 1);
 	if (value.n == 0 || bw_slice_find(value, ':') < value.n)
-		return bw_reader_fail(r, BW_ERR_INPUT, "'%.*s' is no SASL user; expected auth=NAME or auth=NAME@DOMAIN", (int)value.n, value.p);
+		return bw_reader_fail(r, BW_ERR_INPUT, "'%.*s' is no SASL user; expected auth=NAME or auth=NAME@DOMAIN", (int)value.n,
+		                      value.p);
 	return read_range(r, value, &plan->auth);
 }
 
@@ -77,7 +78,8 @@ static enum bw_err read_thread(struct reader *r, struct bw_slice value, struct m
 		return bw_map_put(&s->threads, value, s) ? BW_OK : bw_reader_no_memory(r);
 	if (bw_map_find(&s->threads, value) != NULL)
 		return BW_OK;
-	return bw_reader_fail(r, BW_ERR_INPUT, "thread %s is not founded above; expected a post with thread=%s first", value.p, value.p);
+	return bw_reader_fail(r, BW_ERR_INPUT, "thread %s is not founded above; expected a post with thread=%s first", value.p,
+	                      value.p);
 }
 
 static enum bw_err read_subject(struct reader *r, struct bw_slice value, struct mail_plan *plan)
@@ -94,7 +96,8 @@ static enum bw_err read_client(struct reader *r, struct bw_slice value, struct m
 	unsigned char address[16];
 
 	if (inet_pton(AF_INET, value.p, address) != 1 && inet_pton(AF_INET6, value.p, address) != 1)
-		return bw_reader_fail(r, BW_ERR_INPUT, "client '%s' is no IP address; expected for example 192.0.2.7 or 2001:db8::7", value.p);
+		return bw_reader_fail(r, BW_ERR_INPUT, "client '%s' is no IP address; expected for example 192.0.2.7 or 2001:db8::7",
+		                      value.p);
 	plan->client = value;
 	return BW_OK;
 }
@@ -150,18 +153,12 @@ static const struct option {
 	enum form form;
 	enum bw_err (*read)(struct reader *r, struct bw_slice value, struct mail_plan *plan);
 } options[] = {
-	{ "from", FORM_VALUE, read_from },
-	{ "to", FORM_VALUE, read_to },
-	{ "thread", FORM_VALUE, read_thread },
-	{ "subject", FORM_VALUE, read_subject },
-	{ "auth", FORM_VALUE, read_auth },
-	{ "client", FORM_VALUE, read_client },
-	{ "rcpts", FORM_VALUE, read_rcpts },
-	{ "message-id", FORM_VALUE, read_message_id },
-	{ "no-refs", FORM_FLAG, read_no_refs },
-	{ "retry", FORM_VALUE, read_retry },
-	{ "backoff", FORM_VALUE, read_backoff },
-	{ "times", FORM_VALUE, read_times },
+	{ "from", FORM_VALUE, read_from },       { "to", FORM_VALUE, read_to },
+	{ "thread", FORM_VALUE, read_thread },   { "subject", FORM_VALUE, read_subject },
+	{ "auth", FORM_VALUE, read_auth },       { "client", FORM_VALUE, read_client },
+	{ "rcpts", FORM_VALUE, read_rcpts },     { "message-id", FORM_VALUE, read_message_id },
+	{ "no-refs", FORM_FLAG, read_no_refs },  { "retry", FORM_VALUE, read_retry },
+	{ "backoff", FORM_VALUE, read_backoff }, { "times", FORM_VALUE, read_times },
 	{ "every", FORM_WORDS, read_every },
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
@@ -221,7 +218,8 @@ static enum bw_err check_plan(const struct reader *r, const struct mail_plan *pl
 		return bw_reader_fail(r, BW_ERR_INPUT, "a message without %s; expected from=ADDRESS and to=ADDRESS",
 		                      plan->from.text.n == 0 ? "from=" : "to=");
 	if (count_of(plan) > SCENARIO_MESSAGES_MAX)
-		return bw_reader_fail(r, BW_ERR_RANGE, "%lld messages; expected at most %d", (long long)count_of(plan), SCENARIO_MESSAGES_MAX);
+		return bw_reader_fail(r, BW_ERR_RANGE, "%lld messages; expected at most %d", (long long)count_of(plan),
+		                      SCENARIO_MESSAGES_MAX);
 	if (bw_range_count(&plan->auth) > 1 && bw_range_count(&plan->auth) != bw_range_count(&plan->from))
 		return bw_reader_fail(r, BW_ERR_RANGE, "%lld identities in auth= for %lld senders in from=; expected as many",
 		                      (long long)bw_range_count(&plan->auth), (long long)bw_range_count(&plan->from));
@@ -248,7 +246,8 @@ static enum bw_err add_up(const struct reader *r, const struct mail_plan *plan)
 		return bw_reader_fail(r, BW_ERR_LIMIT, "%lld messages with retry= up to here; expected at most %d in one scenario",
 		                      (long long)s->retried, SCENARIO_RETRIED_MAX);
 	if (s->offers > SCENARIO_OFFERS_MAX)
-		return bw_reader_fail(r, BW_ERR_LIMIT, "too many recipients; expected at most %d offered in one scenario, retries included",
+		return bw_reader_fail(r, BW_ERR_LIMIT,
+		                      "too many recipients; expected at most %d offered in one scenario, retries included",
 		                      SCENARIO_OFFERS_MAX);
 	return BW_OK;
 }

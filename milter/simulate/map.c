@@ -1,7 +1,7 @@
 /* A map from names to pointers: open addressing, linear probing, never more than half full. */
-#include <stdlib.h>
+#include "map.h"
 
-#include "internal.h"
+#include <stdlib.h>
 
 enum { FIRST_SLOTS = 64 };
 

@@ -83,7 +83,8 @@ static void write_offer(struct play *p, const struct due *due, struct bw_slice f
 	bw_letter_write_body(&letter, &offer->body);
 }
 
-static enum bw_err find_thread(struct play *p, const struct due *due, struct bw_slice subject, struct offer *offer, struct bw_why *why)
+static enum bw_err find_thread(struct play *p, const struct due *due, struct bw_slice subject, struct offer *offer,
+                               struct bw_why *why)
 {
 	const struct mail_plan *plan = &due->statement->u.mail;
 
@@ -160,7 +161,8 @@ static void bring_envelope(struct play *p, const struct due *due, const char *cl
 	bw_buf_printf(&text, "<%.*s>", (int)sender.n, sender.p);
 	bw_range_print(&plan->auth, due->number, &auth);
 	bw_session_connect(session, client, NULL);
-	bw_session_mail(session, bw_buf_slice(&text), auth.n > 0 ? bw_buf_text(&auth) : NULL, NULL, (int64_t)(due->offer->head.n + due->offer->body.n));
+	bw_session_mail(session, bw_buf_slice(&text), auth.n > 0 ? bw_buf_text(&auth) : NULL, NULL,
+	                (int64_t)(due->offer->head.n + due->offer->body.n));
 	for (size_t i = 0; i < plan->to_count; i++) {
 		if (is_expanded(p, plan, client, i))
 			continue;

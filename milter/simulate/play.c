@@ -8,13 +8,18 @@ enum { PLAY_BYTES = 64 << 20 };
 
 /* --- the store and the operator --- */
 
-static void remark(struct play *p, const struct due *due, enum bw_event event, const char *text)
+static void remark(struct play *p, int64_t at_ms, const char *text)
 {
-	struct bw_simulate_event row = { .at_ms = due->at_ms, .line = due->statement->line, .event = event, .list = "", .text = text };
+	if (p->options->remark != NULL)
+		p->options->remark(p->options->ctx, at_ms, text);
+}
+
+static void note(struct play *p, int64_t at_ms, enum bw_event event, const char *text)
+{
+	struct bw_simulate_event row = { .at_ms = at_ms, .event = event, .list = "", .text = text };
 
 	bw_tally_event(&p->tally, &row);
-	if (p->options->remark != NULL)
-		p->options->remark(p->options->ctx, due->at_ms, text);
+	remark(p, at_ms, text);
 }
 
 static void play_store(struct play *p, const struct due *due)
@@ -25,11 +30,12 @@ static void play_store(struct play *p, const struct due *due)
 	int64_t daemons;
 
 	bw_store_faulty_set(p->stage.shared, state == STORE_DOWN, due->statement->u.store.delay_ms);
-	remark(p, due, BW_EVENT_OPERATOR, texts[state]);
+	remark(p, due->at_ms, texts[state]);
 	/* The daemon probes in the background; here the store is found back at once. */
 	if (p->stage.store->ops->degraded(p->stage.store, &daemons) && bw_store_guarded_probe(p->stage.store, now_ms)) {
 		p->recovered = true;
-		remark(p, due, BW_EVENT_RECOVERED, "the shared store counts again");
+		p->degraded = false;
+		note(p, due->at_ms, BW_EVENT_RECOVERED, "the shared store counts again");
 	}
 }
 
@@ -68,7 +74,7 @@ static void play_operator(struct play *p, const struct due *due)
 	for (int i = 0; i < st->u.command.argc; i++)
 		bw_buf_printf(&command, "%s%s", i == 0 ? "" : " ", st->u.command.argv[i]);
 	if (run_operator(p, due, &why) == BW_OK)
-		remark(p, due, BW_EVENT_OPERATOR, bw_buf_text(&command));
+		remark(p, due->at_ms, bw_buf_text(&command)); /* the command itself leaves an event */
 	else
 		fail_operator(p, due, bw_buf_text(&command), why.text);
 	bw_buf_done(&command);
@@ -85,7 +91,7 @@ static void tell(struct play *p, const struct due *due, const struct outcome *o,
 		.of = bw_statement_count(due->statement),
 		.attempt = due->attempt,
 		.at_ms = due->at_ms,
-		.kind = bw_mail_kind_name(plan->kind),
+		.kind = bw_scenario_kind_name(plan->kind),
 		.from = o->from,
 		.to = plan->to_text,
 		.verdict = &o->verdict,
@@ -135,6 +141,9 @@ static enum bw_err offer_message(struct play *p, struct due *due, struct bw_slic
 	if (err != BW_OK)
 		return err;
 	bw_offer_bring(p, due, from, &outcome);
+	if (outcome.verdict.degraded && !p->degraded)
+		note(p, due->at_ms, BW_EVENT_DEGRADED, "the shared store does not answer, the embedded one decides");
+	p->degraded |= outcome.verdict.degraded;
 	bw_tally_offer(&p->tally, &outcome);
 	if (outcome.verdict.action == BW_THROTTLE && due->attempt < due->statement->u.mail.retry) {
 		tell(p, due, &outcome, NULL);
@@ -209,6 +218,18 @@ static enum bw_err play_all(struct play *p, struct bw_why *why)
 	return err;
 }
 
+/* What the engine and the operator recorded, here and in degraded mode. */
+static enum bw_err read_history(struct play *p, struct bw_why *why)
+{
+	bw_store_faulty_set(p->stage.shared, false, 0);
+	enum bw_err err = bw_tally_history(&p->tally, p->stage.shared, why);
+
+	if (err == BW_OK)
+		err = bw_tally_history(&p->tally, p->stage.fallback, why);
+	bw_tally_sort(&p->tally);
+	return err;
+}
+
 static enum bw_err open_play(struct play *p, struct bw_why *why)
 {
 	enum bw_err err = bw_stage_open(&p->stage, p->scenario, p->options, why);
@@ -241,6 +262,8 @@ enum bw_err bw_simulate_play(const struct bw_scenario *scenario, const struct bw
 
 	if (err == BW_OK)
 		err = play_all(&play, why);
+	if (err == BW_OK)
+		err = read_history(&play, why);
 	close_play(&play);
 	if (err != BW_OK) {
 		bw_simulate_result_free(&play.tally.result);

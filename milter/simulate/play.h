@@ -17,11 +17,12 @@ struct play {
 	struct stage stage;
 	struct schedule schedule;
 	struct threads threads;
-	struct bw_map dates;   /* message-id= -> when it was first used: the same message carries the same Date */
+	struct bw_map dates; /* message-id= -> when it was first used: the same message carries the same Date */
 	struct bw_arena *arena;
 	struct tally tally;
-	int64_t queue_ids;     /* given so far */
-	bool recovered;        /* the store is back; the next verdict on list mail says so */
+	int64_t queue_ids; /* given so far */
+	bool degraded;     /* the last verdicts were made without the shared store */
+	bool recovered;    /* the store is back; the next verdict on list mail says so */
 };
 
 /* Makes the message that is due: bytes, Message-ID, thread. */

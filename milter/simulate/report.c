@@ -42,16 +42,22 @@ static void print_figures(const struct bw_simulate_result *r, struct bw_buf *out
 		const char *name;
 		int64_t n;
 	} rows[] = {
-		{ "automatic messages", r->automatic }, { "mail to no list", r->ordinary },   { "held", r->held },
-		{ "throttled", r->throttled },          { "rejected", r->rejected },          { "redirected", r->redirected },
-		{ "discarded", r->discarded },          { "stripped", r->stripped },          { "passed only in shadow", r->shadow_stopped },
+		{ "automatic messages", r->automatic },
+		{ "mail to no list", r->ordinary },
+		{ "held", r->held },
+		{ "throttled", r->throttled },
+		{ "rejected", r->rejected },
+		{ "redirected", r->redirected },
+		{ "discarded", r->discarded },
+		{ "stripped", r->stripped },
+		{ "passed only in shadow", r->shadow_stopped },
 		{ "decided in degraded mode", r->degraded },
 	};
 
 	add_row(out, "posts to lists", r->posts);
 	add_row(out, "replies among them", r->replies);
-	add_row(out, "deliveries without us", r->deliveries_without);
-	add_row(out, "deliveries with us", r->deliveries_with);
+	add_row(out, "deliveries, unprotected", r->deliveries_without);
+	add_row(out, "deliveries, protected", r->deliveries_with);
 	add_share(out, r->deliveries_with, r->deliveries_without);
 	add_row(out, "messages accepted", r->accepted);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -120,7 +126,7 @@ void bw_simulate_print(const struct bw_scenario *scenario, const struct bw_simul
 	bw_buf_printf(out, "%s: %" PRId64 " messages in ", scenario->name, r->messages);
 	bw_print_duration(out, r->span_ms);
 	bw_buf_printf(out, " of virtual time, played in %" PRId64 " ms%s\n\n", r->elapsed_ms,
-	              bw_settings_mode(scenario->settings) == BW_MODE_SHADOW ? ", in SHADOW mode: nothing is stopped" : "");
+	              bw_settings_mode(scenario->settings) == BW_MODE_SHADOW ? ", starting in SHADOW mode" : "");
 	print_figures(r, out);
 	print_trip(&r->first_trip, out);
 	print_events(r, out);

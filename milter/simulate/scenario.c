@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "reader.h"
 
 enum { ARENA_BYTES = 512 << 20 }; /* a file of 16 MiB with nothing but short words needs that much */
 
 static const char *const kinds[] = { "post", "reply", "auto-reply", "mdn", "dsn", "recall", "calendar-reply", "list-output" };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a name for every kind");
 
-const char *bw_mail_kind_name(enum mail_kind kind)
+const char *bw_scenario_kind_name(enum mail_kind kind)
 {
 	return kinds[kind];
 }
@@ -40,8 +40,8 @@ static enum bw_err read_time(struct reader *r, int64_t *at_ms)
 		return bw_reader_fail(r, BW_ERR_RANGE, "%s is before the start; expected 0s or later", word.p);
 	if (word.n > 0 && word.p[0] == '+') {
 		if (before == NULL)
-			return bw_reader_fail(r, BW_ERR_INPUT, "%s counts from the statement before, and there is none; expected a time such as 0s",
-			                      word.p);
+			return bw_reader_fail(r, BW_ERR_INPUT,
+			                      "%s counts from the statement before, and there is none; expected a time such as 0s", word.p);
 		from = bw_statement_last_ms(before);
 		word = (struct bw_slice){ word.p + 1, word.n - 1 };
 	}
@@ -75,7 +75,8 @@ static enum bw_err read_store(struct reader *r, struct statement *st)
 			return err;
 	}
 	if (r->at < r->count)
-		return bw_reader_fail(r, BW_ERR_INPUT, "'%s' behind 'store %s'; expected the end of the line", r->words[r->at].p, states[state]);
+		return bw_reader_fail(r, BW_ERR_INPUT, "'%s' behind 'store %s'; expected the end of the line", r->words[r->at].p,
+		                      states[state]);
 	return BW_OK;
 }
 
@@ -103,9 +104,10 @@ static enum bw_err read_kind(struct reader *r, struct bw_slice word, struct stat
 		if (bw_slice_equal(word, bw_slice_of(kinds[kind])))
 			return bw_read_mail(r, (enum mail_kind)kind, &st->u.mail);
 	}
-	return bw_reader_fail(r, BW_ERR_INPUT,
-	                      "unknown word '%s'; expected post, reply, auto-reply, mdn, dsn, recall, calendar-reply, list-output, store or operator",
-	                      word.p);
+	return bw_reader_fail(
+		r, BW_ERR_INPUT,
+		"unknown word '%s'; expected post, reply, auto-reply, mdn, dsn, recall, calendar-reply, list-output, store or operator",
+		word.p);
 }
 
 static enum bw_err read_what(struct reader *r, struct statement *st)
@@ -180,7 +182,8 @@ static enum bw_err check_lists(struct reader *r)
 			if (list == st->u.mail.lists[i])
 				continue;
 			r->line = st->line;
-			return bw_reader_fail(r, BW_ERR_INPUT, "list %s is used before it is named in line %d; expected its 'list' line first",
+			return bw_reader_fail(r, BW_ERR_INPUT,
+			                      "list %s is used before it is named in line %d; expected its 'list' line first",
 			                      list->address.p, list->line);
 		}
 	}

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "bw/parse.h"
-#include "internal.h"
+#include "reader.h"
 
 /* --- internal, and the networks among the settings --- */
 
@@ -110,7 +110,8 @@ static enum bw_err read_list_id(struct reader *r, struct bw_slice value, struct 
 	if (value.n > 2 && value.p[0] == '<' && value.p[value.n - 1] == '>')
 		value = (struct bw_slice){ value.p + 1, value.n - 2 };
 	if (value.n == 0 || strcspn(value.p, "<> \t@") < value.n)
-		return bw_reader_fail(r, BW_ERR_INPUT, "list-id '%.*s'; expected for example all-staff.nhs.example", (int)value.n, value.p);
+		return bw_reader_fail(r, BW_ERR_INPUT, "list-id '%.*s'; expected for example all-staff.nhs.example", (int)value.n,
+		                      value.p);
 	list->list_id = value;
 	return BW_OK;
 }
@@ -140,7 +141,8 @@ static enum bw_err read_list_option(struct reader *r, struct bw_slice word, unsi
 		*given |= 1U << i;
 		return list_options[i].read(r, value, list);
 	}
-	return bw_reader_fail(r, BW_ERR_INPUT, "unknown word '%.*s'; expected poster=ID[,ID...], owner=ADDRESS, unconfirmed or list-id=ID",
+	return bw_reader_fail(r, BW_ERR_INPUT,
+	                      "unknown word '%.*s'; expected poster=ID[,ID...], owner=ADDRESS, unconfirmed or list-id=ID",
 	                      (int)word.n, word.p);
 }
 
@@ -196,8 +198,10 @@ static const struct {
 	const char *name;
 	enum internal_kind kind;
 } networks[] = {
-	{ "internal.networks", INTERNAL_NETWORKS },   { "internal.vouched", INTERNAL_VOUCHED },
-	{ "internal.relays", INTERNAL_RELAYS },       { "internal.expanders", INTERNAL_EXPANDERS },
+	{ "internal.networks", INTERNAL_NETWORKS },
+	{ "internal.vouched", INTERNAL_VOUCHED },
+	{ "internal.relays", INTERNAL_RELAYS },
+	{ "internal.expanders", INTERNAL_EXPANDERS },
 	{ "internal.list_servers", INTERNAL_LIST_SERVERS },
 };
 
@@ -229,7 +233,8 @@ enum bw_err bw_read_set(struct reader *r)
 			return add_range(r, networks[i].kind, value);
 	}
 	if (name.p[0] == '@' && !names_a_list(r->scenario, name))
-		return bw_reader_fail(r, BW_ERR_INPUT, "'%s' is for a list that is not named above; expected its 'list' line first", name.p);
+		return bw_reader_fail(r, BW_ERR_INPUT, "'%s' is for a list that is not named above; expected its 'list' line first",
+		                      name.p);
 	enum bw_err err = bw_settings_set(r->scenario->settings, name, value, &why);
 
 	return err == BW_OK ? BW_OK : bw_reader_fail(r, err, "%s", why.text);

@@ -84,8 +84,10 @@ static enum bw_err collect_lists(struct stage *s, const struct bw_config *config
 static enum bw_err add_network(struct bw_config *config, enum internal_kind kind, struct bw_slice range, struct bw_why *why)
 {
 	struct bw_networks **const networks[INTERNAL_COUNT] = {
-		[INTERNAL_NETWORKS] = &config->internal.networks,   [INTERNAL_VOUCHED] = &config->internal.vouched,
-		[INTERNAL_RELAYS] = &config->internal.relays,       [INTERNAL_EXPANDERS] = &config->internal.expanders,
+		[INTERNAL_NETWORKS] = &config->internal.networks,
+		[INTERNAL_VOUCHED] = &config->internal.vouched,
+		[INTERNAL_RELAYS] = &config->internal.relays,
+		[INTERNAL_EXPANDERS] = &config->internal.expanders,
 		[INTERNAL_LIST_SERVERS] = &config->internal.list_servers,
 	};
 
@@ -207,7 +209,6 @@ enum bw_err bw_stage_tick(struct stage *s, int64_t now_ms, struct bw_why *why)
 
 static enum bw_err open_store(struct stage *s, struct bw_store *primary, struct bw_why *why)
 {
-	struct bw_store *fallback = NULL;
 	enum bw_err err = BW_OK;
 
 	if (primary == NULL)
@@ -219,11 +220,11 @@ static enum bw_err open_store(struct stage *s, struct bw_store *primary, struct 
 		bw_store_close(&primary);
 		return no_memory(why);
 	}
-	err = bw_store_sqlite_open(":memory:", 0, &fallback, why);
+	err = bw_store_sqlite_open(":memory:", 0, &s->fallback, why);
 	if (err == BW_OK)
-		err = bw_store_guarded_new(s->shared, fallback, &s->store, why);
+		err = bw_store_guarded_new(s->shared, s->fallback, &s->store, why);
 	if (err != BW_OK) {
-		bw_store_close(&fallback);
+		bw_store_close(&s->fallback);
 		bw_store_close(&s->shared);
 	}
 	return err;

@@ -17,15 +17,16 @@
 struct stage {
 	const struct bw_scenario *scenario;
 	struct bw_arena *arena;
-	struct bw_store *shared; /* the faulty one; owned by `store` */
-	struct bw_store *store;  /* guarded: what the engine counts on */
+	struct bw_store *shared;   /* the faulty one; owned by `store` */
+	struct bw_store *fallback; /* owned by `store` */
+	struct bw_store *store;    /* guarded: what the engine counts on */
 	struct bw_engine *engine;
 	struct bw_session *session;
 	char **domains;
 	size_t domain_count;
 	struct bw_list_entry *lists;
-	int64_t expiry_ms;       /* the next setting to expire, 0: none */
-	int64_t swept_ms;        /* when the store last collected its garbage */
+	int64_t expiry_ms;                 /* the next setting to expire, 0: none */
+	int64_t swept_ms;                  /* when the store last collected its garbage */
 	int64_t sweep_every_ms, memory_ms; /* of the configuration */
 };
 

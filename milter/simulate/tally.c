@@ -96,9 +96,46 @@ void bw_tally_event(struct tally *t, const struct bw_simulate_event *event)
 	t->result->event_count++;
 }
 
+static bool take_event(void *ctx, const struct bw_event_row *row)
+{
+	struct tally *t = ctx;
+	char list[BW_ADDRESS_MAX], text[BW_WHY_BYTES];
+	struct bw_simulate_event event = {
+		.at_ms = row->at_ms - BW_SIMULATE_START_MS, .event = row->event, .list = list, .text = text
+	};
+
+	bw_slice_copy(row->list, list, sizeof(list));
+	bw_slice_copy(row->text, text, sizeof(text));
+	(void)bw_guard_parse(row->guard, &event.guard);
+	bw_tally_event(t, &event);
+	return true;
+}
+
+enum bw_err bw_tally_history(struct tally *t, struct bw_store *store, struct bw_why *why)
+{
+	return store->ops->event_each(store, 0, BW_SIMULATE_NOTES_MAX, take_event, t, why);
+}
+
+void bw_tally_sort(struct tally *t)
+{
+	size_t n = t->result->event_count < BW_SIMULATE_NOTES_MAX ? t->result->event_count : BW_SIMULATE_NOTES_MAX;
+
+	/* By insertion: stable, and the few lists that come together are in order already. */
+	for (size_t i = 1; i < n; i++) {
+		struct bw_simulate_event event = t->events[i];
+		size_t at = i;
+
+		for (; at > 0 && t->events[at - 1].at_ms > event.at_ms; at--)
+			t->events[at] = t->events[at - 1];
+		t->events[at] = event;
+	}
+}
+
 void bw_tally_miss(struct tally *t, const struct statement *st, const char *text)
 {
-	struct bw_simulate_note note = { .line = st->line, .at_ms = st->at_ms, .from = "", .to = "", .text = keep(t, bw_slice_of(text)) };
+	struct bw_simulate_note note = {
+		.line = st->line, .at_ms = st->at_ms, .from = "", .to = "", .text = keep(t, bw_slice_of(text))
+	};
 
 	add_miss(t, &note);
 }
@@ -180,25 +217,9 @@ static void note_trip(struct tally *t, const struct outcome *o)
 
 void bw_tally_offer(struct tally *t, const struct outcome *o)
 {
-	const struct bw_verdict *v = &o->verdict;
-	char list[BW_ADDRESS_MAX];
-
 	note_replier(t, o);
-	if (v->event == BW_EVENT_TRIP)
+	if (o->verdict.event == BW_EVENT_TRIP)
 		note_trip(t, o);
-	if (v->event == BW_EVENT_NONE || v->event == BW_EVENT_HOLD)
-		return;
-	bw_slice_copy(v->would_why.list, list, sizeof(list));
-	struct bw_simulate_event event = {
-		.at_ms = o->due->at_ms,
-		.line = o->due->statement->line,
-		.event = v->event,
-		.guard = v->would_why.guard,
-		.list = list,
-		.text = o->sentence,
-	};
-
-	bw_tally_event(t, &event);
 }
 
 /* --- figures --- */
@@ -242,7 +263,7 @@ static int64_t delivered(const struct outcome *o)
 static void count_action(struct bw_simulate_result *r, enum bw_action action)
 {
 	int64_t *const by_action[BW_ACTION_COUNT] = {
-		[BW_ACCEPT] = &r->accepted,     [BW_TAG] = &r->accepted,       [BW_THROTTLE] = &r->throttled, [BW_STRIP] = &r->stripped,
+		[BW_ACCEPT] = &r->accepted,     [BW_TAG] = &r->accepted,      [BW_THROTTLE] = &r->throttled, [BW_STRIP] = &r->stripped,
 		[BW_REDIRECT] = &r->redirected, [BW_DISCARD] = &r->discarded, [BW_HOLD] = &r->held,          [BW_REJECT] = &r->rejected,
 	};
 
@@ -282,7 +303,7 @@ static const char *miss_text(struct tally *t, const struct outcome *o, const str
 	bw_buf_printf(&text, "%s:%d: ", t->scenario->name, st->line);
 	if (bw_statement_count(st) > 1)
 		bw_buf_printf(&text, "message %" PRId64 " of %" PRId64 ", ", o->due->number + 1, bw_statement_count(st));
-	bw_buf_printf(&text, "%s from %.*s at ", bw_mail_kind_name(st->u.mail.kind), (int)o->from.n, o->from.p);
+	bw_buf_printf(&text, "%s from %.*s at ", bw_scenario_kind_name(st->u.mail.kind), (int)o->from.n, o->from.p);
 	bw_print_duration(&text, o->due->at_ms);
 	bw_buf_add_text(&text, ": expected ");
 	bw_expect_print(e, &text);

@@ -7,6 +7,7 @@
 #ifndef BW_SIMULATE_TALLY_H
 #define BW_SIMULATE_TALLY_H
 
+#include "bw/store.h"
 #include "internal.h"
 #include "schedule.h"
 
@@ -25,15 +26,18 @@ struct tally {
 	struct bw_simulate_result *result;
 	struct bw_simulate_note *legitimate, *misses;
 	struct bw_simulate_event *events;
-	struct bw_map repliers; /* "LIST SENDER" -> its number on that list, until a breaker trips */
+	struct bw_map repliers;       /* "LIST SENDER" -> its number on that list, until a breaker trips */
 	struct bw_map replier_counts; /* LIST -> how many */
 };
 
 bool bw_tally_init(struct tally *t, const struct bw_scenario *scenario);
 void bw_tally_done(struct tally *t); /* keeps the result */
+/* All events that `store` holds; they come after what is there, bw_tally_sort() puts them in their places. */
+enum bw_err bw_tally_history(struct tally *t, struct bw_store *store, struct bw_why *why);
+void bw_tally_sort(struct tally *t);
 /* A message's last verdict. Returns the miss as a sentence, NULL if its expectation was met. */
 const char *bw_tally_message(struct tally *t, const struct outcome *o);
-/* Any offer of a message: breakers act on retries as well. */
+/* Any offer of a message, before its last verdict: breakers act on retries as well. */
 void bw_tally_offer(struct tally *t, const struct outcome *o);
 void bw_tally_event(struct tally *t, const struct bw_simulate_event *event);
 /* What was to happen and did not, apart from messages: a command that failed. */

@@ -82,7 +82,8 @@ static void place(struct threads *t, const struct mail_plan *plan, struct thread
 	place_in(&t->anywhere, thread);
 }
 
-struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan, struct bw_slice subject, struct bw_slice message_id)
+struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan, struct bw_slice subject,
+                                struct bw_slice message_id)
 {
 	struct thread *thread = thread_new(subject, message_id);
 

@@ -28,7 +28,8 @@ bool bw_threads_init(struct threads *t, size_t list_count);
 void bw_threads_done(struct threads *t);
 /* A post founds a thread, which bears its name. Nobody can answer what never arrived: it is the newest of its lists only
  * where no other went out, until bw_threads_went_out(). The caller gets a reference; NULL when memory is out. */
-struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan, struct bw_slice subject, struct bw_slice message_id);
+struct thread *bw_threads_found(struct threads *t, const struct mail_plan *plan, struct bw_slice subject,
+                                struct bw_slice message_id);
 /* The post of that thread was let pass: from now on it is the newest of its lists. */
 void bw_threads_went_out(struct threads *t, const struct mail_plan *plan, struct thread *thread);
 /* The thread that a message of `plan` belongs to: the named one, else the newest of its first list, else (mail to a person) the

@@ -64,7 +64,9 @@ static void print_report(const struct bw_scenario *scenario, const struct bw_sim
 
 static int play(const char *path, struct bw_store *store)
 {
-	struct bw_simulate_options options = { .store = store, .run_operator = bw_cli_operator, .monotonic_ms = bw_clock_monotonic_ms };
+	struct bw_simulate_options options = { .store = store,
+		                                   .run_operator = bw_cli_operator,
+		                                   .monotonic_ms = bw_clock_monotonic_ms };
 	struct bw_scenario *scenario = NULL;
 	struct bw_simulate_result *result = NULL;
 	struct bw_why why = { "" };

@@ -108,7 +108,7 @@ static void each_kind_is_recognised(void **state)
 
 		read_letter(&letter, arena, &header);
 		if (header.class != rows[i].class)
-			fail_msg("%s is taken for %s", bw_mail_kind_name(rows[i].kind), bw_class_name(header.class));
+			fail_msg("%s is taken for %s", bw_scenario_kind_name(rows[i].kind), bw_class_name(header.class));
 		assert_int_equal(header.looks_like_reply, rows[i].reply);
 		assert_true(bw_slice_equal(header.message_id, letter.message_id));
 		bw_arena_free(&arena);
@@ -135,8 +135,12 @@ static void list_output_names_its_list(void **state)
 static void subjects_survive_their_encoding(void **state)
 {
 	static const char *const subjects[] = {
-		"test", "Bitte löschen", "回复：请停止全部回复", "Ö",
-		"ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää ende", "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀 x",
+		"test",
+		"Bitte löschen",
+		"回复：请停止全部回复",
+		"Ö",
+		"ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää ende",
+		"😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀 x",
 	};
 
 	(void)state;
@@ -153,8 +157,8 @@ static void subjects_survive_their_encoding(void **state)
 		struct bw_slice base = bw_subject_base(arena, bw_slice_of(subjects[i]), &is_reply);
 
 		if (!bw_slice_equal(a.base_subject, base) || !bw_slice_equal(b.base_subject, base))
-			fail_msg("%s: '%.*s' and '%.*s' for '%.*s'", subjects[i], (int)a.base_subject.n, a.base_subject.p, (int)b.base_subject.n,
-			         b.base_subject.p, (int)base.n, base.p);
+			fail_msg("%s: '%.*s' and '%.*s' for '%.*s'", subjects[i], (int)a.base_subject.n, a.base_subject.p,
+			         (int)b.base_subject.n, b.base_subject.p, (int)base.n, base.p);
 		assert_true(b.reply_prefix);
 		bw_arena_free(&arena);
 	}

@@ -11,7 +11,9 @@
 
 #include "../../milter/simulate/internal.h"
 
-#define HEAD "internal nhs.example\nlist all@nhs.example size 840_000 poster=comms,inside:x@nhs.example owner=Boss@NHS.example unconfirmed list-id=<all.nhs.example>\n"
+#define HEAD                                                                                                            \
+	"internal nhs.example\nlist all@nhs.example size 840_000 poster=comms,inside:x@nhs.example owner=Boss@NHS.example " \
+	"unconfirmed list-id=<all.nhs.example>\n"
 
 static struct bw_scenario *parse(const char *text)
 {
@@ -60,11 +62,11 @@ static void a_list_is_what_its_line_says(void **state)
 
 static void every_option_of_a_message_arrives(void **state)
 {
-	struct bw_scenario *s = parse(HEAD
-	                              "at 1h30m post thread=one from=u@nhs.example to=ALL@nhs.example,bob@nhs.example subject=\"a # b  c\" "
-	                              "auth=auth:comms client=192.0.2.7 rcpts=12 message-id=<x@y> retry=3 backoff=2m times=4 every 7s "
-	                              "expect first 3 accept then hold guard=conversation breaker=half-open event=relapse # why\r\n"
-	                              "at +1s reply thread=one from=<> no-refs to=all@nhs.example\n");
+	struct bw_scenario *s =
+		parse(HEAD "at 1h30m post thread=one from=u@nhs.example to=ALL@nhs.example,bob@nhs.example subject=\"a # b  c\" "
+	               "auth=auth:comms client=192.0.2.7 rcpts=12 message-id=<x@y> retry=3 backoff=2m times=4 every 7s "
+	               "expect first 3 accept then hold guard=conversation breaker=half-open event=relapse # why\r\n"
+	               "at +1s reply thread=one from=<> no-refs to=all@nhs.example\n");
 	const struct statement *st = s->statements;
 	const struct mail_plan *plan = &st->u.mail;
 
@@ -119,7 +121,8 @@ static void times_follow_the_end_of_a_range(void **state)
 		bool mail = strstr(rows[i].text, "store") == NULL && strstr(rows[i].text, "operator") == NULL;
 		bool from = strstr(rows[i].text, "from=") != NULL;
 
-		bw_buf_printf(&text, "at %s%s%s\n", rows[i].text, mail && !from ? " from=a@nhs.example" : "", mail ? " to=all@nhs.example" : "");
+		bw_buf_printf(&text, "at %s%s%s\n", rows[i].text, mail && !from ? " from=a@nhs.example" : "",
+		              mail ? " to=all@nhs.example" : "");
 	}
 	struct bw_scenario *s = parse(bw_buf_text(&text));
 
@@ -143,15 +146,24 @@ static void ranges_number_their_senders(void **state)
 		int64_t count, i;
 		const char *name; /* NULL: refused */
 	} rows[] = {
-		{ "u[1-500]@x.example", 500, 0, "u1@x.example" },   { "u[1-500]@x.example", 500, 499, "u500@x.example" },
-		{ "u[1-3]@x.example", 3, 3, "u1@x.example" },       { "u[007-010]@x.example", 4, 3, "u010@x.example" },
-		{ "u[0-0]@x.example", 1, 0, "u0@x.example" },       { "plain@x.example", 1, 5, "plain@x.example" },
-		{ "u[5-1]@x.example", 0, 0, NULL },                 { "u[1-]@x.example", 0, 0, NULL },
-		{ "u[-1-3]@x.example", 0, 0, NULL },                { "u[a-b]@x.example", 0, 0, NULL },
-		{ "u[1-3@x.example", 0, 0, NULL },                  { "u1-3]@x.example", 0, 0, NULL },
-		{ "u[1-2]v[1-2]@x.example", 0, 0, NULL },           { "u[1]@x.example", 0, 0, NULL },
-		{ "u[1-99999999999]@x.example", 0, 0, NULL },       { "u[]@x.example", 0, 0, NULL },
-		{ "u[0-1000000]@x.example", 0, 0, NULL },           { "u[0-999999]@x.example", 1000000, 999999, "u999999@x.example" },
+		{ "u[1-500]@x.example", 500, 0, "u1@x.example" },
+		{ "u[1-500]@x.example", 500, 499, "u500@x.example" },
+		{ "u[1-3]@x.example", 3, 3, "u1@x.example" },
+		{ "u[007-010]@x.example", 4, 3, "u010@x.example" },
+		{ "u[0-0]@x.example", 1, 0, "u0@x.example" },
+		{ "plain@x.example", 1, 5, "plain@x.example" },
+		{ "u[5-1]@x.example", 0, 0, NULL },
+		{ "u[1-]@x.example", 0, 0, NULL },
+		{ "u[-1-3]@x.example", 0, 0, NULL },
+		{ "u[a-b]@x.example", 0, 0, NULL },
+		{ "u[1-3@x.example", 0, 0, NULL },
+		{ "u1-3]@x.example", 0, 0, NULL },
+		{ "u[1-2]v[1-2]@x.example", 0, 0, NULL },
+		{ "u[1]@x.example", 0, 0, NULL },
+		{ "u[1-99999999999]@x.example", 0, 0, NULL },
+		{ "u[]@x.example", 0, 0, NULL },
+		{ "u[0-1000000]@x.example", 0, 0, NULL },
+		{ "u[0-999999]@x.example", 1000000, 999999, "u999999@x.example" },
 	};
 	struct bw_why why;
 
@@ -211,7 +223,8 @@ static void what_is_no_text_is_refused(void **state)
 
 static void a_byte_order_mark_and_any_script_are_text(void **state)
 {
-	struct bw_scenario *s = parse("\xef\xbb\xbf" HEAD "at 0s post from=a@nhs.example to=all@nhs.example subject=\"Å\xe2\x82\xac\xf0\x9f\x98\x80\"\n");
+	struct bw_scenario *s =
+		parse("\xef\xbb\xbf" HEAD "at 0s post from=a@nhs.example to=all@nhs.example subject=\"Å\xe2\x82\xac\xf0\x9f\x98\x80\"\n");
 
 	(void)state;
 	assert_slice(s->statements->u.mail.subject, "Å\xe2\x82\xac\xf0\x9f\x98\x80");
