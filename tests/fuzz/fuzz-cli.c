@@ -7,10 +7,9 @@
 
 #include "../../milter/cli/command.h"
 #include "../../milter/cli/output.h"
+#include "fuzz.h"
 
 enum { ARGS = 300 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_sentence(const struct cli *c)
 {
@@ -18,10 +17,8 @@ static void check_sentence(const struct cli *c)
 
 	bw_buf_init(&clean, 8 * sizeof(c->why.text));
 	bw_cli_neutralise(&clean, bw_slice_of(c->why.text));
-	for (size_t i = 0; i < clean.n; i++) {
-		if ((unsigned char)clean.p[i] < 0x20 || (unsigned char)clean.p[i] == 0x7F)
-			abort();
-	}
+	for (size_t i = 0; i < clean.n; i++)
+		FUZZ_MUST((unsigned char)clean.p[i] >= 0x20 && (unsigned char)clean.p[i] != 0x7F);
 	bw_buf_done(&clean);
 }
 
@@ -45,8 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	enum bw_cli_exit code = bw_cli_parse(&c, argc, argv);
 
-	if ((code == BW_CLI_DONE) != (c.command != NULL && c.why.text[0] == '\0'))
-		abort();
+	FUZZ_MUST((code == BW_CLI_DONE) == (c.command != NULL && c.why.text[0] == '\0'));
 	check_sentence(&c);
 	free(copy);
 	return 0;
