@@ -271,6 +271,7 @@ enum bw_err bw_redis_pipe_open(const char *path, struct bw_redis_pipe **out, str
 		free(p);
 		return err;
 	}
+	pthread_detach(p->thread); /* it ends with the process */
 	*out = p;
 	return BW_OK;
 }
