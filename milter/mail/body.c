@@ -4,7 +4,7 @@
  * a bounce as an attachment sends no bounce. */
 #include <string.h>
 
-#include "internal.h"
+#include "signs.h"
 
 static void push(struct bw_mail_mime *m, const struct bw_mail_type *type)
 {

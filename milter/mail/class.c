@@ -1,9 +1,10 @@
 /* The class of a message: the first row that fits.
  *
- * Evidence is protocol where a standard made for programs speaks (RFC 3834, multipart/report, method=REPLY) and weak elsewhere. People
- * discuss automatic messages ("Re: ... is out of the office") and forward them; where a subject is the only witness, a reply or
- * forward prefix silences it. Auto-Submitted: auto-generated is no answer to anything (RFC 3834 5) and never a reason here. */
-#include "internal.h"
+ * Evidence is protocol where a standard made for programs speaks (RFC 3834, multipart/report, method=REPLY) and weak
+ * elsewhere. People discuss automatic messages ("Re: ... is out of the office") and forward them; where a subject is the
+ * only witness, a reply or forward prefix silences it. Auto-Submitted: auto-generated is no answer to anything (RFC 3834
+ * 5) and never a reason here. */
+#include "signs.h"
 
 #define S(name) BW_SIGN(name)
 #define TALK    (S(SUBJECT_REPLY) | S(SUBJECT_FORWARD))
@@ -67,11 +68,13 @@ static const struct rule rules[] = {
 
 	/* vacation programs of old; nobody answers with junk by hand. */
 	{ S(PRECEDENCE_JUNK), S(ANSWERS) | S(SUBJECT_REPLY) | NULLS, S(LIST), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "precedence-junk" },
-	/* RFC 5321 4.5.5: a null reverse-path is for notifications only. */
-	{ S(NULL_SENDER), 0, S(AUTO_GENERATED), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "null-sender" },
-	{ S(NULL_RETURN), 0, S(AUTO_GENERATED) | S(LIST) | S(BULK), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "null-return-path" },
+	/* RFC 5321 4.5.5: a null reverse-path is for notifications only; spam borrows it, but answers nothing. */
+	{ S(NULL_SENDER), S(ANSWERS) | S(SUBJECT_REPLY), S(AUTO_GENERATED), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "null-sender" },
+	{ S(NULL_RETURN), S(ANSWERS) | S(SUBJECT_REPLY), S(AUTO_GENERATED) | S(LIST) | S(BULK), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK,
+	  "null-return-path" },
 
-	{ 0, S(BULK) | S(PRECEDENCE_BULK) | S(PRECEDENCE_JUNK), S(LIST) | S(ANSWERS) | TALK, BW_CLASS_BULK, BW_EVIDENCE_WEAK, "mass-mail" },
+	{ 0, S(BULK) | S(PRECEDENCE_BULK) | S(PRECEDENCE_JUNK), S(LIST) | S(ANSWERS) | TALK, BW_CLASS_BULK, BW_EVIDENCE_WEAK,
+	  "mass-mail" },
 };
 
 _Static_assert(BW_SIGN_COUNT <= 64, "signs are bits of a uint64_t");

@@ -2,7 +2,7 @@
 #include <gmime/gmime.h>
 #include <string.h>
 
-#include "internal.h"
+#include "signs.h"
 
 struct part_rule {
 	const char *type, *subtype;

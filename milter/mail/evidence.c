@@ -3,7 +3,7 @@
  * X-Auto-Response-Suppress is no row: it stands on ordinary mail of people. Precedence: list is none either. */
 #include <string.h>
 
-#include "internal.h"
+#include "signs.h"
 
 enum test {
 	PRESENT,  /* not blank, and not "no" or "false" */

@@ -6,7 +6,8 @@
 
 enum { FIELD_MAX = 64 << 10, HEADER_MAX = 512 << 10 };
 
-struct bw_header_parser *bw_header_new(struct bw_arena *arena, bool (*want_address)(void *ctx, struct bw_slice address), void *ctx)
+struct bw_header_parser *bw_header_new(struct bw_arena *arena, bool (*want_address)(void *ctx, struct bw_slice address),
+                                       void *ctx)
 {
 	struct bw_header_parser *p = calloc(1, sizeof(*p));
 

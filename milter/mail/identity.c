@@ -6,7 +6,8 @@
 enum { PIECES = 5 };
 
 /* Each piece is hashed on its own, so that no text can slide from one piece into the next. */
-struct bw_hash bw_mail_identity(const struct bw_key *key, struct bw_slice identity, const struct bw_header *header, bool id_is_ours)
+struct bw_hash bw_mail_identity(const struct bw_key *key, struct bw_slice identity, const struct bw_header *header,
+                                bool id_is_ours)
 {
 	const struct bw_slice none = { NULL, 0 };
 	const struct bw_slice pieces[PIECES] = {

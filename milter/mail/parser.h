@@ -7,7 +7,7 @@
 #ifndef BW_MAIL_PARSER_H
 #define BW_MAIL_PARSER_H
 
-#include "internal.h"
+#include "signs.h"
 
 struct bw_header_parser {
 	struct bw_arena *arena;

@@ -8,7 +8,7 @@
 #ifndef BW_MAIL_PHRASES_H
 #define BW_MAIL_PHRASES_H
 
-#include "internal.h"
+#include "signs.h"
 
 enum bw_mail_place {
 	BW_MAIL_PLACE_START,    /* at the start, behind tags and brackets, at a word's end */

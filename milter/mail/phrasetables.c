@@ -1,5 +1,5 @@
-/* The rows of phrases.h. Sources: what Exchange, Outlook, Gmail, Notes, GroupWise, Apple, Yahoo, QQ, Dovecot, Exim, Postfix, qmail
- * and Sendmail put into subjects in the languages they speak. */
+/* The rows of phrases.h: what Exchange, Outlook, Gmail, Notes, GroupWise, Apple, Yahoo, QQ, Dovecot, Exim, Postfix, qmail and
+ * Sendmail put into subjects in the languages they speak. */
 #include "phrases.h"
 
 #define ROW(text, place, sign) { text, sizeof(text) - 1, BW_MAIL_PLACE_##place, BW_SIGN(sign) }

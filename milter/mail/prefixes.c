@@ -122,9 +122,9 @@ enum bw_mail_prefix bw_mail_prefix_read(struct bw_slice folded, size_t *taken)
 
 /* What stands in a tag that is not in square brackets, or before a colon. */
 static const char *const tags[] = {
-	"ext", "external", "external email", "external mail", "external sender", "extern", "externe", "externo", "esterno", "外部", "外部邮件",
-	"spam", "spam?", "suspected spam", "possible spam", "junk", "probable spam", "caution", "warning", "disarmed", "unverified sender",
-	"encrypted", "secure", "signed", "internal", "intern", "confidential", "scanned",
+	"ext", "external", "external email", "external mail", "external sender", "extern", "externe", "externo", "esterno",
+	"外部", "外部邮件", "spam", "spam?", "suspected spam", "possible spam", "probable spam", "junk", "caution", "warning",
+	"disarmed", "unverified sender", "encrypted", "secure", "signed", "internal", "intern", "confidential", "scanned",
 };
 
 static bool is_tag_word(struct bw_slice s)

@@ -87,7 +87,10 @@ static const struct row rows[] = {
 	{ "Subject: Out of office next Friday\nIn-Reply-To: <a@x>\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject-absence" },
 	{ "Subject: On vacation\nPrecedence: bulk\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject-absence" },
 	{ "Subject: Re: test\nPrecedence: junk\nIn-Reply-To: <a@x>\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "precedence-junk" },
-	{ "Subject: hello\n", "", true, BW_CLASS_AUTO_REPLY, WEAK, "null-sender" },
+	{ "Subject: Re: hello\n", "", true, BW_CLASS_AUTO_REPLY, WEAK, "null-sender" },
+	{ "Subject: Your message\nIn-Reply-To: <a@x>\n", "", true, BW_CLASS_AUTO_REPLY, WEAK, "null-sender" },
+	{ "Subject: Re: hello\nReturn-Path: <>\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "null-return-path" },
+	{ "Subject: make money fast\n", "", true, BW_CLASS_HUMAN, NONE, "" },
 	{ "Subject: Automatic reply: test\nAuto-Submitted: auto-generated\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
 	/* Amazon SES hands on answers in its mailer-daemon's name. */
 	{ "From: MAILER-DAEMON@x.example\nSubject: Automatic reply: test\n", "", true, BW_CLASS_AUTO_REPLY, WEAK, "subject" },

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../milter/mail/internal.h"
+#include "../../milter/mail/signs.h"
 
 static const struct {
 	const char *subject, *base;
