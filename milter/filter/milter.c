@@ -3,10 +3,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmilter/mfapi.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apply.h"
@@ -296,11 +301,22 @@ enum bw_err bw_filter_run(struct bw_engine *e, struct bw_why *why)
 	return smfi_main() == MI_SUCCESS ? BW_OK : bw_fail(why, BW_ERR_IO, "libmilter ended with an error; its own log line says why");
 }
 
+/* Where the socket waits for bw_filter_stop()'s own connection, out of the MTA's sight. */
+static bool closing_address(struct sockaddr_un *out)
+{
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	int n = unix_path == NULL ? -1 : snprintf(out->sun_path, sizeof(out->sun_path), "%s.closing", unix_path);
+
+	return n > 0 && n < (int)sizeof(out->sun_path);
+}
+
 void bw_filter_refuse(void)
 {
+	struct sockaddr_un closing;
+
 	/* A Unix socket that is gone refuses connections by itself; on a TCP socket negotiation is refused. */
 	atomic_store(&refusing, true);
-	if (unix_path != NULL)
+	if (unix_path != NULL && (!closing_address(&closing) || rename(unix_path, closing.sun_path) != 0))
 		unlink(unix_path);
 }
 
@@ -309,7 +325,34 @@ int64_t bw_filter_open_transactions(void)
 	return atomic_load(&open_transactions);
 }
 
+/* libmilter's listener holds the lock that smfi_stop() wants, and lets it go every five seconds or when somebody connects. So
+ * somebody connects. */
+static void *knock(void *stopped)
+{
+	const struct timespec pause = { 0, 10 * 1000000 };
+	struct sockaddr_un closing;
+
+	while (closing_address(&closing) && !atomic_load((atomic_bool *)stopped)) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+		if (fd >= 0) {
+			(void)!connect(fd, (const struct sockaddr *)&closing, sizeof(closing));
+			close(fd);
+		}
+		nanosleep(&pause, NULL);
+	}
+	unlink(closing.sun_path);
+	return NULL;
+}
+
 void bw_filter_stop(void)
 {
+	atomic_bool stopped = false;
+	pthread_t knocker;
+	bool knocks = unix_path != NULL && pthread_create(&knocker, NULL, knock, &stopped) == 0;
+
 	smfi_stop();
+	atomic_store(&stopped, true);
+	if (knocks)
+		pthread_join(knocker, NULL);
 }
