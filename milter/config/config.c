@@ -35,7 +35,8 @@ static enum bw_err set_default(struct bw_config_loading *l, const struct bw_conf
 
 	bw_buf_init(&text, 1024);
 	bw_buf_printf(&text, "value = %s;", row->key.def);
-	enum bw_err err = bw_config_tree_parse(bw_buf_slice(&text), row->key.name, &tree, l->why);
+	enum bw_err err =
+		text.cut ? bw_config_fail_memory(l) : bw_config_tree_parse(bw_buf_slice(&text), row->key.name, &tree, l->why);
 
 	if (err == BW_OK) {
 		l->tree = tree;

@@ -6,7 +6,7 @@
 #include "bw/parse.h"
 #include "internal.h"
 
-enum { TEXT_MAX = 1000, NAME_MAX_BYTES = 64 };
+enum { TEXT_MAX = 1000, NAME_MAX_BYTES = 64, DOMAIN_MAX = 400 };
 
 static bool is_alnum(char c)
 {
@@ -118,10 +118,11 @@ bool bw_config_convert_domain(const struct bw_config *c, struct bw_slice in, str
 	struct bw_buf text;
 
 	(void)c;
-	if (!is_word(in) || bw_slice_find(in, '@') < in.n || bw_slice_find(in, ',') < in.n || in.p[0] == '.')
+	if (!is_word(in) || in.n > DOMAIN_MAX || bw_slice_find(in, '@') < in.n || bw_slice_find(in, ',') < in.n || in.p[0] == '.')
 		return false;
 	bw_buf_init(&text, BW_ADDRESS_MAX);
 	bw_buf_printf(&text, "postmaster@%.*s", (int)in.n, in.p);
+	out->cut = out->cut || text.cut;
 	bool good = !text.cut && bw_address_normalise(bw_buf_slice(&text), 0, &address);
 	struct bw_slice domain = good ? bw_address_domain(bw_slice_of(address.text)) : (struct bw_slice){ 0 };
 

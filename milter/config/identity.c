@@ -1,6 +1,8 @@
 #include "bw/config.h"
 #include "bw/mail.h"
 
+enum { LOGIN_MAX = 4096 };
+
 static void add_lower(struct bw_buf *out, struct bw_slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -23,10 +25,12 @@ static void add_login(const struct bw_config *c, struct bw_slice name, struct bw
 {
 	struct bw_buf full;
 
-	bw_buf_init(&full, BW_ADDRESS_MAX);
+	bw_buf_init(&full, LOGIN_MAX);
 	bw_buf_add(&full, name);
 	if (bw_slice_find(name, '@') == name.n && c->internal.domain_count > 0)
 		bw_buf_printf(&full, "@%s", c->internal.domains[0]);
+	/* A login that was cut would be another's. */
+	out->cut = out->cut || full.cut;
 	add_address(out, bw_buf_slice(&full), 0);
 	bw_buf_done(&full);
 }

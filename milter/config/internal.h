@@ -42,7 +42,7 @@ struct bw_config_row {
 	enum bw_config_form form;
 	size_t offset, count_offset; /* in struct bw_config, or struct bw_list_entry for lists.* */
 	int64_t min, max;
-	/* Checks one text and writes the form that is kept; false: not allowed. */
+	/* Checks one text and writes the form that is kept; false: not allowed. `out` is cut when memory is out. */
 	bool (*convert)(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 };
 

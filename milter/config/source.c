@@ -192,9 +192,7 @@ static enum bw_err scan_text(struct reading *r, const char *name, struct bw_slic
 		return no_memory(r->why);
 	enum bw_err err = bw_config_scan_file(&scan);
 
-	if (err == BW_OK && r->source->text.cut)
-		err = no_memory(r->why);
-	return err;
+	return r->source->text.cut ? no_memory(r->why) : err;
 }
 
 static enum bw_err read_file(struct reading *r, const char *name)

@@ -267,7 +267,11 @@ static enum bw_err load_setting(struct bw_config_loading *l, const struct bw_con
 	if (bw_slice_equal(left, BW_S("mode")))
 		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT, "settings: mode has a key of its own, mode = \"…\";");
 	bw_buf_init(&name, NAME_MAX_BYTES);
-	if (!write_name(l->config, left, &name) || name.cut)
+	bool good = write_name(l->config, left, &name);
+
+	if (good && name.cut && left.n < NAME_MAX_BYTES)
+		err = bw_config_fail_memory(l);
+	else if (!good || name.cut)
 		err = bw_config_node_fail(l->tree, node, l->why, BW_ERR_INPUT,
 		                          "settings: \"%.*s\" holds no address, allowed: @ADDRESS.GUARD.FIELD",
 		                          (int)(left.n < 80 ? left.n : 80), left.p);

@@ -100,7 +100,11 @@ static enum bw_err convert(struct bw_config_loading *l, const struct bw_config_r
 	bw_buf_init(&text, 4096);
 	enum bw_err err = BW_OK;
 
-	if (!row->convert(l->config, bw_config_node_text(node), &text) || text.cut) {
+	bool good = row->convert(l->config, bw_config_node_text(node), &text);
+
+	if (text.cut) {
+		err = bw_config_fail_memory(l);
+	} else if (!good) {
 		err = fail_text(l, row, node);
 	} else {
 		struct bw_slice kept = bw_arena_slice(l->arena, bw_buf_slice(&text));
