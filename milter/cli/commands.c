@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "command.h"
-#include "nearest.h"
+#include "bw/nearest.h"
 
 static const struct command *const families[] = {
 	bw_cli_family_status, bw_cli_family_stop,   bw_cli_family_list,     bw_cli_family_poster, bw_cli_family_settings,
@@ -65,14 +65,14 @@ static bool explain_group(const char *const *words, int count, struct bw_why *wh
 
 static void explain_unknown(const char *word, struct bw_why *why)
 {
-	struct nearest near;
+	struct bw_nearest near;
 	const struct command *command;
 
-	bw_cli_nearest_start(&near, bw_slice_of(word));
+	bw_nearest_start(&near, bw_slice_of(word));
 	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
 		struct bw_slice name = bw_slice_of(command->name);
 
-		bw_cli_nearest_offer(&near, bw_slice_head(name, bw_slice_find(name, ' ')));
+		bw_nearest_offer(&near, bw_slice_head(name, bw_slice_find(name, ' ')));
 	}
 	if (near.found)
 		bw_fail(why, BW_ERR_INPUT, "unknown command \"%s\", did you mean \"%s\"?", word, near.name);

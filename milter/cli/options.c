@@ -5,7 +5,7 @@
 #include "bw/clock.h"
 #include "bw/parse.h"
 #include "command.h"
-#include "nearest.h"
+#include "bw/nearest.h"
 
 #define AT(member) offsetof(struct arguments, member)
 
@@ -68,11 +68,11 @@ static int find_name(struct bw_slice name)
 
 static enum bw_cli_exit unknown_option(struct cli *c, struct bw_slice name)
 {
-	struct nearest near;
+	struct bw_nearest near;
 
-	bw_cli_nearest_start(&near, name);
+	bw_nearest_start(&near, name);
 	for (int i = 0; i < OPTION_COUNT; i++)
-		bw_cli_nearest_offer(&near, bw_slice_of(options[i].name));
+		bw_nearest_offer(&near, bw_slice_of(options[i].name));
 	if (near.found)
 		return bw_cli_fail(c, BW_CLI_USAGE, "unknown option --%.*s, did you mean --%s?", (int)name.n, name.p, near.name);
 	return bw_cli_fail(c, BW_CLI_USAGE, "unknown option --%.*s", (int)name.n, name.p);

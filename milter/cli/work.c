@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "bw/clock.h"
-#include "nearest.h"
+#include "bw/nearest.h"
 
 #define CONFIG_PATH "/etc/breakwater/breakwater.conf"
 
@@ -148,7 +148,7 @@ enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct 
 {
 	const struct bw_directory *directory = bw_world_directory(c->world);
 	struct bw_address address;
-	struct nearest near;
+	struct bw_nearest near;
 	enum bw_cli_exit code = bw_cli_address(c, word, &address);
 
 	if (code != BW_CLI_DONE)
@@ -159,10 +159,10 @@ enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct 
 		*out = list;
 		return BW_CLI_DONE;
 	}
-	bw_cli_nearest_start(&near, bw_slice_of(address.text));
-	near.distance = bw_cli_nearest_bound(bw_slice_find(bw_slice_of(address.text), '@')); /* domains are alike anyway */
+	bw_nearest_start(&near, bw_slice_of(address.text));
+	near.distance = bw_nearest_bound(bw_slice_find(bw_slice_of(address.text), '@')); /* domains are alike anyway */
 	for (size_t i = 0; i < bw_directory_count(directory) && i < OFFERS_MAX; i++)
-		bw_cli_nearest_offer(&near, bw_directory_at(directory, i)->address);
+		bw_nearest_offer(&near, bw_directory_at(directory, i)->address);
 	if (near.found)
 		return bw_cli_fail(c, BW_CLI_NO, "%s is no list of the directory, did you mean %s?", address.text, near.name);
 	return bw_cli_fail(c, BW_CLI_NO, "%s is no list of the directory; `list ls` shows them, `list add` adds one", address.text);

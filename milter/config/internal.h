@@ -68,14 +68,6 @@ enum bw_err bw_config_load_settings(struct bw_config_loading *l, const struct bw
 enum bw_err bw_config_load_guards(struct bw_config_loading *l, const struct bw_config_node *node, const char *key,
                                   const char *prefix, bool tier);
 
-/* The nearest to a mistyped name. */
-struct bw_config_nearest {
-	struct bw_slice wanted, best;
-	size_t distance; /* of the best; the bound before there is one */
-};
-void bw_config_nearest_begin(struct bw_config_nearest *n, struct bw_slice wanted);
-void bw_config_nearest_offer(struct bw_config_nearest *n, struct bw_slice name);
-
 /* Conversions, see struct bw_config_row. */
 bool bw_config_convert_backend(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_log(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);

@@ -1,6 +1,7 @@
 /* One row, one node: checks the value and puts it where the row says. */
 #include <string.h>
 
+#include "bw/nearest.h"
 #include "bw/parse.h"
 #include "internal.h"
 
@@ -27,27 +28,26 @@ enum bw_err bw_config_fail_memory(struct bw_config_loading *l)
 
 enum bw_err bw_config_fail_unknown(struct bw_config_loading *l, const struct bw_config_node *node, struct bw_slice section)
 {
-	struct bw_config_nearest nearest;
+	struct bw_nearest nearest;
 	struct bw_slice name = bw_config_node_name(node);
 	const char *dot = section.n > 0 ? "." : "";
 
-	bw_config_nearest_begin(&nearest, name);
+	bw_nearest_start(&nearest, name);
 	for (size_t i = 0; i < bw_config_key_count(); i++) {
 		struct bw_slice key = bw_slice_of(bw_config_key_at(i)->name);
 		size_t end = bw_slice_find(key, '.');
 		struct bw_slice rest = bw_slice_from(key, end + 1);
 
 		if (section.n == 0)
-			bw_config_nearest_offer(&nearest, bw_slice_head(key, end));
+			bw_nearest_offer(&nearest, bw_slice_head(key, end));
 		else if (bw_slice_equal(bw_slice_head(key, end), section))
-			bw_config_nearest_offer(&nearest, rest);
+			bw_nearest_offer(&nearest, rest);
 	}
-	if (nearest.best.n == 0)
+	if (!nearest.found)
 		return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND, "%.*s%s%.*s: no such key", (int)section.n, section.p,
 		                           dot, (int)name.n, name.p);
-	return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND, "%.*s%s%.*s: no such key, the nearest is %.*s%s%.*s",
-	                           (int)section.n, section.p, dot, (int)name.n, name.p, (int)section.n, section.p, dot,
-	                           (int)nearest.best.n, nearest.best.p);
+	return bw_config_node_fail(l->tree, node, l->why, BW_ERR_NOT_FOUND, "%.*s%s%.*s: no such key, the nearest is %.*s%s%s",
+	                           (int)section.n, section.p, dot, (int)name.n, name.p, (int)section.n, section.p, dot, nearest.name);
 }
 
 static enum bw_err fail_form(struct bw_config_loading *l, const struct bw_config_row *row, const struct bw_config_node *node)

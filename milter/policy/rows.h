@@ -8,6 +8,7 @@
 #ifndef BW_SETTINGS_ROWS_H
 #define BW_SETTINGS_ROWS_H
 
+#include "bw/nearest.h"
 #include "bw/settings.h"
 
 #define BW_SETTINGS_ROWS_MAX      64    /* a set of rows is one word */
@@ -21,8 +22,8 @@ enum bw_err bw_setting_parse(const struct bw_setting *row, struct bw_slice name,
                              struct bw_why *why);
 /* Bytes of a stranger for a sentence: cut, and without control characters. */
 void bw_setting_quote(struct bw_buf *out, struct bw_slice s);
-/* The known name nearest to `name`, NULL if none is near. */
-const char *bw_setting_nearest(struct bw_slice name);
+/* The known name nearest to `name`. */
+void bw_setting_nearest(struct bw_nearest *n, struct bw_slice name);
 
 /* The values of their own that lists have, sorted by address. All-zero is empty. */
 struct bw_override_list {

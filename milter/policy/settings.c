@@ -85,16 +85,17 @@ static struct bw_slice from_last_dot(struct bw_slice s, struct bw_slice *before)
 
 static enum bw_err unknown(struct bw_slice name, struct bw_slice prefix, struct bw_slice rest, struct bw_why *why)
 {
-	const char *near = bw_setting_nearest(rest);
+	struct bw_nearest near;
 	struct bw_buf text;
 
+	bw_setting_nearest(&near, rest);
 	bw_buf_init(&text, BW_WHY_BYTES - 1);
 	bw_setting_quote(&text, name);
 	bw_buf_add_text(&text, ": no such setting");
-	if (near != NULL) {
+	if (near.found) {
 		bw_buf_add_text(&text, ", the nearest is ");
 		bw_setting_quote(&text, prefix);
-		bw_buf_add_text(&text, near);
+		bw_buf_add_text(&text, near.name);
 	}
 	(void)bw_fail(why, BW_ERR_NOT_FOUND, "%s", bw_buf_text(&text));
 	bw_buf_done(&text);

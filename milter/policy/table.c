@@ -89,45 +89,10 @@ const struct bw_setting *bw_setting_find(struct bw_slice name)
 	return NULL;
 }
 
-enum { NAME_MAX_BYTES = 40 };
-
-/* Edit distance (Levenshtein) of two short names, in one row of memory. */
-static unsigned distance(struct bw_slice a, struct bw_slice b)
+void bw_setting_nearest(struct bw_nearest *n, struct bw_slice name)
 {
-	unsigned line[NAME_MAX_BYTES + 1];
-
-	for (unsigned j = 0; j <= b.n; j++)
-		line[j] = j;
-	for (unsigned i = 1; i <= a.n; i++) {
-		unsigned corner = line[0];
-
-		line[0] = i;
-		for (unsigned j = 1; j <= b.n; j++) {
-			unsigned change = corner + (a.p[i - 1] != b.p[j - 1]);
-			unsigned add = (line[j] < line[j - 1] ? line[j] : line[j - 1]) + 1;
-
-			corner = line[j];
-			line[j] = change < add ? change : add;
-		}
-	}
-	return line[b.n];
-}
-
-const char *bw_setting_nearest(struct bw_slice name)
-{
-	const char *best = NULL;
-	unsigned best_distance = 0;
-
-	if (name.n > NAME_MAX_BYTES)
-		return NULL;
-	for (size_t i = 0; i < ROWS; i++) {
-		struct bw_slice known = bw_slice_of(rows[i].name);
-		unsigned d = distance(name, known);
-
-		if (best == NULL || d < best_distance) {
-			best = rows[i].name;
-			best_distance = d;
-		}
-	}
-	return best_distance <= name.n / 3 ? best : NULL;
+	bw_nearest_start(n, name);
+	n->distance = name.n / 3 + 1; /* names have common ends: a nearer bound than elsewhere */
+	for (size_t i = 0; i < ROWS; i++)
+		bw_nearest_offer(n, bw_slice_of(rows[i].name));
 }

@@ -10,10 +10,10 @@ import tree
 
 # Headers that one module shows to the others.
 OWNER = {
-    "base": "arena breaker clock err hash logline parse slice verdict words",
+    "base": "arena breaker clock err hash logline nearest parse slice verdict words",
     "mail": "mail",
     "policy": "policy settings",
-    "store": "store",
+    "store": "store store-redis",
     "directory": "directory",
     "config": "config",
     "engine": "engine",

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../../milter/cli/command.h"
-#include "../../milter/cli/nearest.h"
+#include "bw/nearest.h"
 #include "bw/clock.h"
 
 enum { ARGS = 16 };
@@ -133,11 +133,11 @@ static void nearest_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
-		struct nearest n;
+		struct bw_nearest n;
 
-		bw_cli_nearest_start(&n, bw_slice_of(guesses[i].wanted));
+		bw_nearest_start(&n, bw_slice_of(guesses[i].wanted));
 		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-			bw_cli_nearest_offer(&n, bw_slice_of(names[k]));
+			bw_nearest_offer(&n, bw_slice_of(names[k]));
 		assert_int_equal(n.found, guesses[i].best != NULL);
 		if (guesses[i].best != NULL)
 			assert_string_equal(n.name, guesses[i].best);

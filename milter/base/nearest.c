@@ -1,17 +1,15 @@
-#include "nearest.h"
-
-#include <string.h>
+#include "bw/nearest.h"
 
 enum { DISTANCE_MAX = 8 };
 
-size_t bw_cli_nearest_bound(size_t n)
+size_t bw_nearest_bound(size_t n)
 {
 	return n / 3 + 2 < DISTANCE_MAX ? n / 3 + 2 : DISTANCE_MAX;
 }
 
-void bw_cli_nearest_start(struct nearest *n, struct bw_slice wanted)
+void bw_nearest_start(struct bw_nearest *n, struct bw_slice wanted)
 {
-	*n = (struct nearest){ .wanted = wanted, .distance = bw_cli_nearest_bound(wanted.n) };
+	*n = (struct bw_nearest){ .wanted = wanted, .distance = bw_nearest_bound(wanted.n) };
 }
 
 static size_t least(size_t a, size_t b, size_t c)
@@ -24,7 +22,7 @@ static size_t least(size_t a, size_t b, size_t c)
 /* Levenshtein's distance, one row at a time; gives up at `bound`. */
 static size_t distance(struct bw_slice a, struct bw_slice b, size_t bound)
 {
-	size_t row[NEAREST_BYTES + 1];
+	size_t row[BW_NEAREST_BYTES + 1];
 
 	for (size_t j = 0; j <= b.n; j++)
 		row[j] = j;
@@ -46,11 +44,11 @@ static size_t distance(struct bw_slice a, struct bw_slice b, size_t bound)
 	return row[b.n];
 }
 
-void bw_cli_nearest_offer(struct nearest *n, struct bw_slice candidate)
+void bw_nearest_offer(struct bw_nearest *n, struct bw_slice candidate)
 {
 	size_t gap = n->wanted.n > candidate.n ? n->wanted.n - candidate.n : candidate.n - n->wanted.n;
 
-	if (candidate.n >= NEAREST_BYTES || n->wanted.n >= NEAREST_BYTES || gap >= n->distance)
+	if (candidate.n >= BW_NEAREST_BYTES || n->wanted.n >= BW_NEAREST_BYTES || gap >= n->distance)
 		return;
 	size_t d = distance(n->wanted, candidate, n->distance);
 
