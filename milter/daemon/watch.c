@@ -99,22 +99,17 @@ static void follow_store(struct watch *w)
 		renew_world(w->d);
 }
 
-static void beat(struct watch *w, int64_t monotonic_ms)
+static enum bw_err write_beat(struct daemon *d, int64_t settings, int64_t directory, int64_t seen_ms)
 {
-	struct daemon *d = w->d;
 	struct bw_engine_figures figures;
-	int64_t settings, directory, daemons;
+	int64_t daemons;
 
-	versions_in_force(d, &settings, &directory);
-	/* A change that waits for our word gets it at once. */
-	if (monotonic_ms < w->next_beat_ms && settings == w->beaten_settings && directory == w->beaten_directory)
-		return;
 	bw_engine_figures(d->engine, &figures);
 	struct bw_host_row row = {
 		.host = bw_slice_of(d->host),
 		.version = BW_S(BW_VERSION),
 		.pid = getpid(),
-		.seen_ms = bw_clock_now_ms(),
+		.seen_ms = seen_ms,
 		.settings_version = settings,
 		.directory_version = directory,
 		.format = 1,
@@ -125,11 +120,28 @@ static void beat(struct watch *w, int64_t monotonic_ms)
 		.started_ms = d->started_ms,
 	};
 
-	if (d->store->ops->heartbeat(d->store, &row, NULL) == BW_OK) {
+	return d->store->ops->heartbeat(d->store, &row, NULL);
+}
+
+static void beat(struct watch *w, int64_t monotonic_ms)
+{
+	int64_t settings, directory;
+
+	versions_in_force(w->d, &settings, &directory);
+	/* A change that waits for our word gets it at once. */
+	if (monotonic_ms < w->next_beat_ms && settings == w->beaten_settings && directory == w->beaten_directory)
+		return;
+	if (write_beat(w->d, settings, directory, bw_clock_now_ms()) == BW_OK) {
 		w->beaten_settings = settings;
 		w->beaten_directory = directory;
 	}
 	w->next_beat_ms = monotonic_ms + BEAT_EVERY_MS;
+}
+
+/* A last word from long ago: who waits for all living daemons no longer waits for this one. */
+static void retire(struct watch *w)
+{
+	(void)write_beat(w->d, w->beaten_settings, w->beaten_directory, 1); /* unheard, it is taken for dead in ten seconds */
 }
 
 /* The file holds one number: the end of the bypass, seconds since 1970. Anything else is no bypass. */
@@ -200,5 +212,6 @@ void *bw_watch_run(void *daemon)
 		expire(&w, monotonic_ms);
 		sleep_ms(LOOK_EVERY_MS);
 	}
+	retire(&w);
 	return NULL;
 }
