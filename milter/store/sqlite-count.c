@@ -114,16 +114,18 @@ static void attempt_on_list(struct bw_sqlite_case *c, bool counts)
 {
 	struct bw_sqlite_message *m = &c->message;
 	struct bw_sqlite_tally *t = &c->list_tally;
+	struct bw_sqlite_entry entry = { c->now_ms, &m->hash, &c->in->sender };
 	int64_t last_ms = t->last_ms, before_ms;
 
 	if (counts) {
 		bool anew = c->out->seen == BW_SEEN_REPLAY || (m->flags & BW_MESSAGE_COUNTED) == 0;
 
-		before_ms = bw_sqlite_attempt_put(c->lane, t, &c->in->sender, c->now_ms, anew);
+		before_ms = bw_sqlite_attempt_put(c->lane, t, &entry, anew);
 		if (anew)
 			m->list_before_ms = before_ms;
 		m->list_last_ms = last_ms;
 		m->attempt_ms = c->now_ms;
+		c->log_due = true;
 		m->flags |= BW_MESSAGE_COUNTED;
 	} else {
 		before_ms = bw_sqlite_attempt_last(c->lane, t, &c->in->sender);
@@ -149,16 +151,17 @@ static void attempt_in_conversation(struct bw_sqlite_case *c, bool counts)
 {
 	struct bw_sqlite_message *m = &c->message;
 	struct bw_sqlite_tally *t = &c->conversation_tally;
+	struct bw_sqlite_entry entry = { c->now_ms, &m->hash, &c->in->sender };
 	int64_t last_ms = t->last_ms, before_ms, rival_ms = 0;
 
 	if (counts) {
 		bool anew = (m->flags & BW_MESSAGE_REPLIED) == 0;
 
-		before_ms = bw_sqlite_attempt_put(c->lane, t, &c->in->sender, c->now_ms, anew);
+		before_ms = bw_sqlite_attempt_put(c->lane, t, &entry, anew);
+		bw_sqlite_log_add(c->lane, t, &entry, anew);
 		if (anew) {
 			m->conversation_before_ms = before_ms;
 			m->reply_ms = c->now_ms;
-			bw_sqlite_amount_add(c->lane, t, c->now_ms, &m->hash, 1);
 		}
 		m->conversation_last_ms = last_ms;
 		m->flags |= BW_MESSAGE_REPLIED;
@@ -227,7 +230,7 @@ static bool may_pass(const struct bw_sqlite_case *c)
 
 static struct bw_sqlite_acceptance acceptance_of(struct bw_sqlite_case *c)
 {
-	return (struct bw_sqlite_acceptance){ &c->message, &c->offer, &c->list_tally, &c->conversation };
+	return (struct bw_sqlite_acceptance){ &c->message, &c->offer, &c->list_tally, &c->conversation, &c->in->sender };
 }
 
 static void admit(struct bw_sqlite_case *c)
@@ -236,7 +239,6 @@ static void admit(struct bw_sqlite_case *c)
 	struct bw_count_out *out = c->out;
 	bool split = out->seen == BW_SEEN_SPLIT;
 
-	out->list_deliveries = bw_sqlite_amounts_after(c->lane, &c->list_tally, bw_sqlite_edge(c, c->in->list_window_ms));
 	out->budget_ok = split || fits(c->in, out->list_deliveries);
 	out->provisional = may_pass(c);
 	if (out->seen == BW_SEEN_DUPLICATE)
@@ -245,6 +247,8 @@ static void admit(struct bw_sqlite_case *c)
 		c->offer.flags &= ~(int64_t)BW_OFFER_LIVE; /* what an earlier call put in stays in for good */
 	if (out->provisional)
 		bw_sqlite_accept(c->lane, &a, c->now_ms, split && c->message.post_ms != 0 ? c->message.post_ms : c->now_ms, c->in->deliveries);
+	else if (c->log_due)
+		bw_sqlite_log_add(c->lane, &c->list_tally, &(struct bw_sqlite_entry){ c->now_ms, &c->message.hash, &c->in->sender }, 0);
 }
 
 /* --- the whole --- */

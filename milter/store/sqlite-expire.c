@@ -31,24 +31,22 @@ static bool breaker_is_past(const struct bw_sqlite_tally *t, const struct expiry
 static void sweep_tally(struct bw_sqlite_lane *lane, int64_t id, const struct expiry *e)
 {
 	struct bw_sqlite_tally t;
+	int64_t some;
 
 	bw_sqlite_tally_load(lane, id, &t);
-	int64_t senders = bw_sqlite_run(lane, BW_SQL_SWEEP_ATTEMPTS, ARGS(INT(id), INT(e->cutoff_ms), INT(ROWS_A_CALL)));
-	int64_t amounts = bw_sqlite_run(lane, BW_SQL_SWEEP_AMOUNTS, ARGS(INT(id), INT(e->cutoff_ms), INT(ROWS_A_CALL)));
-
-	t.senders -= senders;
-	t.amounts -= amounts;
+	/* Standings first: they are found through the log. */
+	bw_sqlite_run(lane, BW_SQL_SWEEP_STANDINGS, ARGS(INT(id), INT(e->cutoff_ms), INT(ROWS_A_CALL)));
+	t.changed = bw_sqlite_run(lane, BW_SQL_SWEEP_LOG, ARGS(INT(id), INT(e->cutoff_ms), INT(ROWS_A_CALL))) > 0;
 	/* A memo that still counted what is gone now starts anew. */
-	for (int i = 0; i < BW_MEMO_COUNT; i++) {
-		if ((senders > 0 || amounts > 0) && t.memos[i].edge_ms < e->cutoff_ms)
-			t.memos[i] = (struct bw_sqlite_memo){ INT64_MAX, 0 };
+	for (int i = 0; t.changed && i < BW_MEMO_COUNT; i++) {
+		if (t.memos[i].edge_ms < e->cutoff_ms)
+			bw_sqlite_memo_reset(&t.memos[i]);
 	}
 	if (t.breaker.version != 0 && breaker_is_past(&t, e)) {
 		bw_sqlite_run(lane, BW_SQL_BREAKER_DELETE, ARGS(INT(id)));
 		t.breaker.version = 0;
 	}
-	t.changed = senders > 0 || amounts > 0;
-	if (t.senders == 0 && t.amounts == 0 && t.breaker.version == 0 && t.last_ms <= e->cutoff_ms)
+	if (t.breaker.version == 0 && t.last_ms <= e->cutoff_ms && !bw_sqlite_ints(lane, BW_SQL_SWEEP_ENTRY, &some, 1, ARGS(INT(id))))
 		bw_sqlite_run(lane, BW_SQL_TALLY_DELETE, ARGS(INT(id)));
 	else
 		bw_sqlite_tally_store(lane, &t);

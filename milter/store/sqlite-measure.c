@@ -16,33 +16,40 @@ static int64_t phase_edge(const struct bw_sqlite_case *c, const struct bw_breake
 	return b->since_ms - 1 > oldest ? b->since_ms - 1 : oldest;
 }
 
+static int64_t at_most_cap(int64_t n)
+{
+	return n < BW_STORE_COUNT_CAP ? n : BW_STORE_COUNT_CAP;
+}
+
 static void measure_list(struct bw_sqlite_case *c)
 {
 	struct bw_count_out *out = c->out;
 	struct bw_sqlite_tally *t = &c->list_tally;
+	const struct bw_sqlite_memo *window = bw_sqlite_after(c->lane, t, BW_MEMO_WINDOW, bw_sqlite_edge(c, c->in->list_window_ms));
 
 	out->list_breaker = t->breaker;
-	out->list_senders = bw_sqlite_senders_after(c->lane, t, BW_MEMO_WINDOW, bw_sqlite_edge(c, c->in->list_window_ms));
+	out->list_senders = at_most_cap(window->senders);
+	out->list_deliveries = window->amount;
 	out->list_phase_senders = out->list_senders;
 	if (t->breaker.since_ms != 0)
-		out->list_phase_senders = bw_sqlite_senders_after(c->lane, t, BW_MEMO_PHASE, phase_edge(c, &t->breaker));
+		out->list_phase_senders = at_most_cap(bw_sqlite_after(c->lane, t, BW_MEMO_PHASE, phase_edge(c, &t->breaker))->senders);
 }
 
 /* In one conversation, or in the two that this message ties together. */
-static int64_t conversation_senders(struct bw_sqlite_case *c, int memo, int64_t edge_ms)
+static int64_t conversation_senders(struct bw_sqlite_case *c, enum bw_sqlite_memo_name name, int64_t edge_ms)
 {
-	if (c->rival.id != 0 && c->rival_tally.senders > 0)
-		return bw_sqlite_senders_of_both(c->lane, &c->conversation_tally, &c->rival_tally, edge_ms);
-	return bw_sqlite_senders_after(c->lane, &c->conversation_tally, memo, edge_ms);
+	if (c->rival.id != 0)
+		return at_most_cap(bw_sqlite_senders_of_both(c->lane, &c->conversation_tally, &c->rival_tally, edge_ms));
+	return at_most_cap(bw_sqlite_after(c->lane, &c->conversation_tally, name, edge_ms)->senders);
 }
 
 static int64_t conversation_replies(struct bw_sqlite_case *c, int64_t edge_ms)
 {
-	int64_t n = bw_sqlite_amounts_after(c->lane, &c->conversation_tally, edge_ms);
+	int64_t n = bw_sqlite_after(c->lane, &c->conversation_tally, BW_MEMO_WINDOW, edge_ms)->amount;
 
 	if (c->rival.id != 0)
-		n += bw_sqlite_amounts_after(c->lane, &c->rival_tally, edge_ms);
-	return n < BW_STORE_COUNT_CAP ? n : BW_STORE_COUNT_CAP;
+		n += bw_sqlite_after(c->lane, &c->rival_tally, BW_MEMO_WINDOW, edge_ms)->amount;
+	return at_most_cap(n);
 }
 
 /* Of two tied conversations the less closed breaker speaks; what the policy makes of it is written to the older one. */

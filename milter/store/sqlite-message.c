@@ -104,7 +104,7 @@ void bw_sqlite_accept(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *
 	o->at_ms = at_ms;
 	o->deliveries = deliveries;
 	o->flags |= BW_OFFER_LIVE;
-	bw_sqlite_amount_add(lane, a->list, at_ms, &m->hash, deliveries);
+	bw_sqlite_log_add(lane, a->list, &(struct bw_sqlite_entry){ at_ms, &m->hash, a->sender }, deliveries);
 	if (o->prior_ms != 0)
 		return; /* once more: the message stands accepted already */
 	if (m->accepted == 0) {
@@ -122,7 +122,7 @@ void bw_sqlite_take_back(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptanc
 
 	if ((o->flags & BW_OFFER_LIVE) == 0)
 		return;
-	bw_sqlite_amount_take(lane, a->list, o->at_ms, &m->hash, o->deliveries);
+	bw_sqlite_log_take(lane, a->list, &(struct bw_sqlite_entry){ o->at_ms, &m->hash, a->sender }, o->deliveries);
 	o->flags &= ~(int64_t)BW_OFFER_LIVE;
 	o->accepted_ms = o->prior_ms;
 	o->deliveries = 0;

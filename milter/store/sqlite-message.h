@@ -63,6 +63,7 @@ struct bw_sqlite_acceptance {
 	struct bw_sqlite_offer *offer;
 	struct bw_sqlite_tally *list;
 	struct bw_sqlite_conversation *conversation;
+	const struct bw_hash *sender;
 };
 
 /* Marks an offer accepted at now_ms, its deliveries standing at `at_ms`; and undoes that. */
@@ -81,6 +82,7 @@ struct bw_sqlite_case {
 	const struct bw_count_in *in;
 	struct bw_count_out *out;
 	int64_t now_ms, list;
+	bool log_due; /* its attempt stands at now_ms; the log entry there comes with its deliveries */
 	struct bw_sqlite_message message;
 	struct bw_sqlite_offer offer;
 	struct bw_sqlite_conversation conversation, rival; /* rival: the second one its keys point at, id 0: none */

@@ -30,14 +30,14 @@ static const char schema[] =
 
 	/* --- counting: keyed hashes and numbers; kept for the memory, 7 days --- */
 	"CREATE TABLE list(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
-	"CREATE TABLE tally(id INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL, senders INTEGER NOT NULL, amounts INTEGER NOT NULL,"
-	" window_edge INTEGER NOT NULL, window_sum INTEGER NOT NULL, day_edge INTEGER NOT NULL, day_sum INTEGER NOT NULL,"
-	" phase_edge INTEGER NOT NULL, phase_sum INTEGER NOT NULL, amount_edge INTEGER NOT NULL, amount_sum INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE attempt(tally INTEGER NOT NULL, sender BLOB NOT NULL, last_ms INTEGER NOT NULL, standing INTEGER NOT NULL,"
-	" PRIMARY KEY(tally, sender)) WITHOUT ROWID, STRICT;"
-	"CREATE INDEX attempt_by_time ON attempt(tally, last_ms);"
-	"CREATE TABLE amount(tally INTEGER NOT NULL, at_ms INTEGER NOT NULL, message BLOB NOT NULL, n INTEGER NOT NULL,"
-	" PRIMARY KEY(tally, at_ms, message)) WITHOUT ROWID, STRICT;"
+	"CREATE TABLE tally(id INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL,"
+	" window_edge INTEGER NOT NULL, window_next INTEGER NOT NULL, window_senders INTEGER NOT NULL, window_amount INTEGER NOT NULL,"
+	" day_edge INTEGER NOT NULL, day_next INTEGER NOT NULL, day_senders INTEGER NOT NULL, day_amount INTEGER NOT NULL,"
+	" phase_edge INTEGER NOT NULL, phase_next INTEGER NOT NULL, phase_senders INTEGER NOT NULL, phase_amount INTEGER NOT NULL) STRICT;"
+	/* Standings (at_ms 0): hash is the sender, other the message of its latest attempt, n when that was. Log: hash is the
+	 * message, other its sender, n replies or deliveries. */
+	"CREATE TABLE entry(tally INTEGER NOT NULL, at_ms INTEGER NOT NULL, hash BLOB NOT NULL, other BLOB NOT NULL, n INTEGER NOT NULL,"
+	" standing INTEGER NOT NULL, PRIMARY KEY(tally, at_ms, hash)) WITHOUT ROWID, STRICT;"
 	"CREATE TABLE conversation(id INTEGER PRIMARY KEY, list INTEGER NOT NULL, hash BLOB NOT NULL, founded_ms INTEGER NOT NULL,"
 	" last_ms INTEGER NOT NULL, accepted INTEGER NOT NULL, merged_into INTEGER NOT NULL, root TEXT NOT NULL) STRICT;"
 	"CREATE TABLE join_key(list INTEGER NOT NULL, class INTEGER NOT NULL, hash BLOB NOT NULL, conversation INTEGER NOT NULL,"

@@ -49,7 +49,7 @@ static void store(struct ending *e)
 
 static struct bw_sqlite_acceptance acceptance_of(struct ending *e)
 {
-	return (struct bw_sqlite_acceptance){ &e->message, &e->offer, &e->tally, &e->conversation };
+	return (struct bw_sqlite_acceptance){ &e->message, &e->offer, &e->tally, &e->conversation, e->sender };
 }
 
 /* --- accepted --- */
@@ -79,7 +79,9 @@ static void merge(struct ending *e)
 /* Undoes one attempt in a tally; who was last before it is last again. */
 static void give_back_attempt(struct ending *e, struct bw_sqlite_tally *t, int64_t before_ms, int64_t last_ms)
 {
-	bw_sqlite_attempt_give_back(e->lane, t, e->sender, e->message.attempt_ms, before_ms);
+	struct bw_sqlite_entry entry = { e->message.attempt_ms, &e->message.hash, e->sender };
+
+	bw_sqlite_attempt_give_back(e->lane, t, &entry, before_ms);
 	if (t->last_ms == e->message.attempt_ms)
 		t->last_ms = last_ms;
 	t->changed = true;
@@ -92,7 +94,7 @@ static void give_back_reply(struct ending *e)
 
 	bw_sqlite_tally_load(e->lane, bw_sqlite_tally_id(e->conversation.id, BW_SCOPE_CONVERSATION, e->side), &t);
 	give_back_attempt(e, &t, m->conversation_before_ms, m->conversation_last_ms);
-	bw_sqlite_amount_take(e->lane, &t, m->reply_ms, &m->hash, 1);
+	bw_sqlite_log_take(e->lane, &t, &(struct bw_sqlite_entry){ m->reply_ms, &m->hash, e->sender }, 1);
 	bw_sqlite_tally_store(e->lane, &t);
 	m->flags &= ~(int64_t)BW_MESSAGE_REPLIED;
 	m->reply_ms = 0;

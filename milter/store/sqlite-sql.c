@@ -37,45 +37,39 @@ static const char *const texts[] = {
 
 	/* Tallies. */
 	[BW_SQL_TALLY_GET] =
-		"SELECT t.last_ms, t.senders, t.amounts, t.window_edge, t.window_sum, t.day_edge, t.day_sum, "
-		"t.phase_edge, t.phase_sum, t.amount_edge, t.amount_sum, " BREAKER_COLUMNS " FROM tally t LEFT JOIN breaker b ON "
-		"b.tally = t.id WHERE t.id = ?1",
+		"SELECT t.last_ms, t.window_edge, t.window_next, t.window_senders, t.window_amount, t.day_edge, "
+		"t.day_next, t.day_senders, t.day_amount, t.phase_edge, t.phase_next, t.phase_senders, "
+		"t.phase_amount, " BREAKER_COLUMNS " FROM tally t LEFT JOIN breaker b ON b.tally = t.id WHERE t.id = ?1",
 	[BW_SQL_TALLY_PUT] =
-		"INSERT OR REPLACE INTO tally(id, last_ms, senders, amounts, window_edge, window_sum, day_edge, "
-		"day_sum, phase_edge, phase_sum, amount_edge, amount_sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-		"?9, ?10, ?11, ?12)",
+		"INSERT OR REPLACE INTO tally(id, last_ms, window_edge, window_next, window_senders, "
+		"window_amount, day_edge, day_next, day_senders, day_amount, phase_edge, phase_next, "
+		"phase_senders, phase_amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 	[BW_SQL_TALLY_DELETE] = "DELETE FROM tally WHERE id = ?1",
-	[BW_SQL_ATTEMPT_GET] = "SELECT last_ms, standing FROM attempt WHERE tally = ?1 AND sender = ?2",
-	[BW_SQL_ATTEMPT_PUT] =
-		"INSERT INTO attempt(tally, sender, last_ms, standing) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(tally, "
-		"sender) DO UPDATE SET last_ms = excluded.last_ms, standing = excluded.standing",
-	[BW_SQL_ATTEMPT_DELETE] = "DELETE FROM attempt WHERE tally = ?1 AND sender = ?2",
-	[BW_SQL_ATTEMPT_OLDEST] =
-		"SELECT last_ms, sender FROM attempt INDEXED BY attempt_by_time WHERE tally = ?1 ORDER BY last_ms "
-		"LIMIT 1",
-	[BW_SQL_ATTEMPT_BETWEEN] =
-		"SELECT count(*) FROM attempt INDEXED BY attempt_by_time WHERE tally = ?1 AND last_ms > ?2 AND "
-		"last_ms <= ?3",
-	[BW_SQL_ATTEMPT_OF_BOTH] =
-		"SELECT count(DISTINCT sender) FROM attempt INDEXED BY attempt_by_time WHERE tally IN (?1, ?2) "
-		"AND last_ms > ?3",
-	[BW_SQL_ATTEMPT_ROWS] = "SELECT count(*) FROM attempt WHERE tally = ?1",
-	[BW_SQL_ATTEMPT_MERGE] =
-		"INSERT INTO attempt(tally, sender, last_ms, standing) SELECT ?1, sender, last_ms, standing FROM "
-		"attempt WHERE tally = ?2 ON CONFLICT(tally, sender) DO UPDATE SET last_ms = max(last_ms, "
-		"excluded.last_ms), standing = standing + excluded.standing",
-	[BW_SQL_ATTEMPT_CLEAR] = "DELETE FROM attempt WHERE tally = ?1",
-	[BW_SQL_AMOUNT_GET] = "SELECT n FROM amount WHERE tally = ?1 AND at_ms = ?2 AND message = ?3",
-	[BW_SQL_AMOUNT_PUT] = "INSERT OR REPLACE INTO amount(tally, at_ms, message, n) VALUES(?1, ?2, ?3, ?4)",
-	[BW_SQL_AMOUNT_DELETE] = "DELETE FROM amount WHERE tally = ?1 AND at_ms = ?2 AND message = ?3",
-	[BW_SQL_AMOUNT_OLDEST] = "SELECT at_ms, message, n FROM amount WHERE tally = ?1 ORDER BY at_ms LIMIT 1",
-	[BW_SQL_AMOUNT_BETWEEN] =
-		"SELECT coalesce(sum(n), 0) FROM amount WHERE tally = ?1 AND at_ms > ?2 AND at_ms <= ?3",
-	[BW_SQL_AMOUNT_ROWS] = "SELECT count(*) FROM amount WHERE tally = ?1",
-	[BW_SQL_AMOUNT_MERGE] =
-		"INSERT OR REPLACE INTO amount(tally, at_ms, message, n) SELECT ?1, at_ms, message, n FROM amount "
-		"WHERE tally = ?2",
-	[BW_SQL_AMOUNT_CLEAR] = "DELETE FROM amount WHERE tally = ?1",
+	[BW_SQL_STANDING_GET] = "SELECT n, standing FROM entry WHERE tally = ?1 AND at_ms = 0 AND hash = ?2",
+	[BW_SQL_STANDING_PUT] =
+		"INSERT OR REPLACE INTO entry(tally, at_ms, hash, other, n, standing) VALUES(?1, 0, ?2, ?3, ?4, "
+		"?5)",
+	[BW_SQL_STANDING_COUNT] = "UPDATE entry SET standing = ?3 WHERE tally = ?1 AND at_ms = 0 AND hash = ?2",
+	[BW_SQL_STANDING_DELETE] = "DELETE FROM entry WHERE tally = ?1 AND at_ms = 0 AND hash = ?2",
+	[BW_SQL_STANDING_OF_BOTH] =
+		"SELECT count(DISTINCT hash) FROM entry WHERE tally IN (?1, ?2) AND at_ms = 0 AND n > ?3",
+	[BW_SQL_STANDING_MERGE] =
+		"INSERT INTO entry(tally, at_ms, hash, other, n, standing) SELECT ?1, 0, hash, other, n, standing "
+		"FROM entry WHERE tally = ?2 AND at_ms = 0 ON CONFLICT(tally, at_ms, hash) DO UPDATE SET other = "
+		"CASE WHEN excluded.n > n THEN excluded.other ELSE other END, n = max(n, excluded.n), standing = "
+		"standing + excluded.standing",
+	[BW_SQL_LOG_ADD] =
+		"INSERT INTO entry(tally, at_ms, hash, other, n, standing) VALUES(?1, ?2, ?3, ?4, ?5, 0) ON "
+		"CONFLICT(tally, at_ms, hash) DO UPDATE SET other = excluded.other, n = n + excluded.n",
+	[BW_SQL_LOG_TAKE] = "UPDATE entry SET n = n - ?4 WHERE tally = ?1 AND at_ms = ?2 AND hash = ?3 AND n >= ?4",
+	[BW_SQL_LOG_WALK] =
+		"SELECT e.at_ms, e.n, coalesce(s.n = e.at_ms AND s.other = e.hash, 0) FROM entry e LEFT JOIN "
+		"entry s ON s.tally = e.tally AND s.at_ms = 0 AND s.hash = e.other WHERE e.tally = ?1 AND e.at_ms "
+		"> ?2 ORDER BY e.at_ms",
+	[BW_SQL_LOG_MERGE] =
+		"INSERT OR IGNORE INTO entry(tally, at_ms, hash, other, n, standing) SELECT ?1, at_ms, hash, "
+		"other, n, 0 FROM entry WHERE tally = ?2 AND at_ms > 0",
+	[BW_SQL_ENTRY_CLEAR] = "DELETE FROM entry WHERE tally = ?1",
 
 	/* Breakers. */
 	[BW_SQL_BREAKER_PUT] =
@@ -83,11 +77,11 @@ static const char *const texts[] = {
 		"?10, ?11, ?12, ?13, ?14, ?15)",
 	[BW_SQL_BREAKER_DELETE] = "DELETE FROM breaker WHERE tally = ?1",
 	[BW_SQL_BREAKER_EACH] =
-		"SELECT b.tally, l.name, c.hash, (SELECT count(*) FROM attempt a INDEXED BY attempt_by_time WHERE "
-		"a.tally = b.tally AND a.last_ms > ?3), coalesce(t.last_ms, 0), " BREAKER_COLUMNS " FROM breaker b LEFT JOIN tally "
-		"t ON t.id = b.tally LEFT JOIN conversation c ON c.id = b.tally / 4 AND (b.tally & 2) = 0 JOIN "
-		"list l ON l.id = CASE WHEN (b.tally & 2) = 0 THEN c.list ELSE b.tally / 4 END WHERE b.tally > ?1 "
-		"AND (?2 OR b.phase <> 0 OR b.override_state <> 0) ORDER BY b.tally",
+		"SELECT b.tally, l.name, c.hash, (SELECT count(*) FROM entry e WHERE e.tally = b.tally AND "
+		"e.at_ms = 0 AND e.n > ?3), coalesce(t.last_ms, 0), " BREAKER_COLUMNS " FROM breaker b LEFT JOIN tally t ON t.id = "
+		"b.tally LEFT JOIN conversation c ON c.id = b.tally / 4 AND (b.tally & 2) = 0 JOIN list l ON l.id "
+		"= CASE WHEN (b.tally & 2) = 0 THEN c.list ELSE b.tally / 4 END WHERE b.tally > ?1 AND (?2 OR "
+		"b.phase <> 0 OR b.override_state <> 0) ORDER BY b.tally",
 
 	/* Conversations. */
 	[BW_SQL_CONVERSATION_GET] =
@@ -171,12 +165,13 @@ static const char *const texts[] = {
 
 	/* Expiry: the rows after a place and which of them are past their time; ?5 is the oldest time that is kept less one. */
 	[BW_SQL_SWEEP_TALLIES] = "SELECT id FROM tally WHERE id > ?1 ORDER BY id LIMIT 1",
-	[BW_SQL_SWEEP_ATTEMPTS] =
-		"DELETE FROM attempt WHERE tally = ?1 AND sender IN (SELECT sender FROM attempt INDEXED BY "
-		"attempt_by_time WHERE tally = ?1 AND last_ms <= ?2 LIMIT ?3)",
-	[BW_SQL_SWEEP_AMOUNTS] =
-		"DELETE FROM amount WHERE tally = ?1 AND (at_ms, message) IN (SELECT at_ms, message FROM amount "
-		"WHERE tally = ?1 AND at_ms <= ?2 LIMIT ?3)",
+	[BW_SQL_SWEEP_STANDINGS] =
+		"DELETE FROM entry WHERE tally = ?1 AND at_ms = 0 AND n <= ?2 AND hash IN (SELECT other FROM "
+		"entry WHERE tally = ?1 AND at_ms > 0 AND at_ms <= ?2 ORDER BY at_ms LIMIT ?3)",
+	[BW_SQL_SWEEP_LOG] =
+		"DELETE FROM entry WHERE tally = ?1 AND (at_ms, hash) IN (SELECT at_ms, hash FROM entry WHERE "
+		"tally = ?1 AND at_ms > 0 AND at_ms <= ?2 ORDER BY at_ms LIMIT ?3)",
+	[BW_SQL_SWEEP_ENTRY] = "SELECT 1 FROM entry WHERE tally = ?1 LIMIT 1",
 	[BW_SQL_SWEEP_CONVERSATIONS] =
 		"SELECT id, 0, NULL, NULL, id < (SELECT max(id) FROM conversation) AND CASE WHEN merged_into = 0 "
 		"THEN last_ms <= ?5 AND NOT EXISTS (SELECT 1 FROM tally t WHERE t.id BETWEEN c.id * 4 AND c.id * "
