@@ -125,14 +125,17 @@ enum bw_err bw_offer_make(struct play *p, const struct due *due, struct bw_slice
 
 /* --- bringing --- */
 
-/* Lists of an expander's message, and of list output, stand in the header: whoever brings it has expanded them. */
+/* Does the i-th address of to= stand in the header only? The lists of an expander's message do, and the list whose output a
+ * list server brings: they are expanded already. From anybody else such a header is a claim, and the list a recipient. */
 static bool is_expanded(const struct play *p, const struct mail_plan *plan, const char *client, size_t i)
 {
 	struct bw_world *world = bw_engine_world(p->stage.engine);
-	bool expander = client != NULL && bw_networks_contain(bw_world_config(world)->internal.expanders, client);
+	const struct bw_config *config = bw_world_config(world);
+	bool expander = client != NULL && bw_networks_contain(config->internal.expanders, client);
+	bool list_server = client != NULL && bw_networks_contain(config->internal.list_servers, client);
 
 	bw_world_unref(&world);
-	return plan->lists[i] != NULL && (expander || (plan->kind == KIND_LIST_OUTPUT && i == 0));
+	return plan->lists[i] != NULL && (expander || (list_server && plan->kind == KIND_LIST_OUTPUT && i == 0));
 }
 
 /* "r7@nhs.example": single recipients are numbered through the statement, so that each transaction has its own. */
