@@ -1,5 +1,5 @@
 /* Address lists of header fields (RFC 5322 3.4), in O(1) memory: the field is cut at the commas outside quotes, comments and
- * brackets; a plain mailbox is read here, everything else by GMime, a few mailboxes at a time. */
+ * brackets; a mailbox in plain brackets, or plain without, is read here, everything else by GMime. */
 #include <gmime/gmime.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 enum { PIECE_MAX = 4096, DEPTH_MAX = 8 };
 
 struct reader {
-	size_t left; /* mailboxes still wanted */
+	struct bw_mail_budget *budget;
 	void (*each)(void *ctx, const struct bw_address *a);
 	void *ctx;
 };
@@ -17,27 +17,14 @@ static void give(struct reader *r, struct bw_slice text)
 {
 	struct bw_address a;
 
-	if (r->left == 0 || !bw_address_normalise(text, 0, &a) || a.text[0] == '\0')
+	if (r->budget->mailboxes == 0 || !bw_address_normalise(text, 0, &a) || a.text[0] == '\0')
 		return;
-	r->left--;
+	r->budget->mailboxes--;
 	r->each(r->ctx, &a);
 }
 
-static void walk(struct reader *r, InternetAddressList *list, int depth)
-{
-	int n = list == NULL ? 0 : internet_address_list_length(list);
+/* --- where the grammar stands: only outside of all three does a comma end a mailbox --- */
 
-	for (int i = 0; i < n && r->left > 0; i++) {
-		InternetAddress *a = internet_address_list_get_address(list, i);
-
-		if (INTERNET_ADDRESS_IS_MAILBOX(a))
-			give(r, bw_slice_of(internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(a))));
-		else if (depth < DEPTH_MAX)
-			walk(r, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(a)), depth + 1);
-	}
-}
-
-/* Where the grammar stands: only outside of all three does a comma end a mailbox. */
 struct nesting {
 	bool quoted, bracketed;
 	unsigned comments;
@@ -57,8 +44,34 @@ static void step(struct nesting *n, char c)
 		n->bracketed = c == '<';
 }
 
-/* Takes the comments out, one that never closes with all that follows: GMime 3.2 loses memory over such ones behind an address
- * literal. Comments name nobody. */
+static bool is_escape(const struct nesting *n, char c)
+{
+	return c == '\\' && (n->quoted || n->comments > 0);
+}
+
+static bool is_closed(const struct nesting *n)
+{
+	return !n->quoted && !n->bracketed && n->comments == 0;
+}
+
+/* --- with GMime --- */
+
+static void walk(struct reader *r, InternetAddressList *list, int depth)
+{
+	int n = list == NULL ? 0 : internet_address_list_length(list);
+
+	for (int i = 0; i < n && r->budget->mailboxes > 0; i++) {
+		InternetAddress *a = internet_address_list_get_address(list, i);
+
+		if (INTERNET_ADDRESS_IS_MAILBOX(a))
+			give(r, bw_slice_of(internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(a))));
+		else if (depth < DEPTH_MAX)
+			walk(r, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(a)), depth + 1);
+	}
+}
+
+/* Takes the comments out, one that never closes with all that follows: GMime 3.2 loses memory over such ones behind an
+ * address literal. Comments name nobody. */
 static void strip_comments(char *text)
 {
 	struct nesting at = { 0 };
@@ -66,7 +79,7 @@ static void strip_comments(char *text)
 
 	for (const char *p = text; *p != '\0'; p++) {
 		bool inside = at.comments > 0;
-		bool escaped = *p == '\\' && p[1] != '\0' && (at.quoted || inside);
+		bool escaped = is_escape(&at, *p) && p[1] != '\0';
 
 		if (!escaped)
 			step(&at, *p);
@@ -84,6 +97,9 @@ static void read_with_gmime(struct reader *r, struct bw_slice piece)
 {
 	char text[PIECE_MAX + 1];
 
+	if (r->budget->hard == 0)
+		return;
+	r->budget->hard--;
 	bw_mail_unfold(piece, text, sizeof(text), NULL);
 	strip_comments(text);
 	InternetAddressList *list = internet_address_list_parse(NULL, text);
@@ -93,20 +109,36 @@ static void read_with_gmime(struct reader *r, struct bw_slice piece)
 		g_object_unref(list);
 }
 
-/* "user@dom", "<user@dom>" or "Some Words <user@dom>" without anything that needs a grammar. */
-static bool is_simple(struct bw_slice s, struct bw_slice *mailbox)
+/* --- without --- */
+
+static bool has_any(struct bw_slice s, const char *bytes)
 {
-	size_t open = bw_slice_find(s, '<');
+	for (size_t i = 0; i < s.n; i++) {
+		if (strchr(bytes, s.p[i]) != NULL)
+			return true; /* NUL too, which strchr finds at the end */
+	}
+	return false;
+}
+
+/* The brackets that end the piece, outside quotes and comments, with nothing in them that needs a grammar; false: none. */
+static bool find_brackets(struct bw_slice s, struct bw_slice *mailbox)
+{
+	struct nesting at = { 0 };
+	size_t open = s.n;
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (strchr("\"();:\\\r\n", s.p[i]) != NULL)
-			return false; /* NUL too, which strchr finds at the end */
+		if (is_escape(&at, s.p[i])) {
+			i++;
+			continue;
+		}
+		step(&at, s.p[i]);
+		if (s.p[i] == '<' && at.bracketed && !at.quoted && at.comments == 0)
+			open = i;
 	}
-	*mailbox = s;
-	if (open == s.n)
-		return bw_slice_find(s, ' ') == s.n && bw_slice_find(s, '\t') == s.n;
+	if (open == s.n || !is_closed(&at) || s.p[s.n - 1] != '>')
+		return false;
 	*mailbox = bw_slice_from(s, open);
-	return bw_slice_find(*mailbox, '>') + 1 == mailbox->n && bw_slice_find(bw_slice_from(*mailbox, 1), '<') + 1 == mailbox->n;
+	return !has_any((struct bw_slice){ mailbox->p + 1, mailbox->n - 2 }, "<>\"()\\;, \t\r\n");
 }
 
 static void read_piece(struct reader *r, struct bw_slice piece)
@@ -116,15 +148,12 @@ static void read_piece(struct reader *r, struct bw_slice piece)
 	piece = bw_slice_trim(piece);
 	if (piece.n == 0)
 		return;
-	if (is_simple(piece, &mailbox))
+	if (find_brackets(piece, &mailbox))
 		give(r, mailbox);
+	else if (!has_any(piece, "<>\"();:\\ \t\r\n"))
+		give(r, piece);
 	else
 		read_with_gmime(r, piece);
-}
-
-static bool is_closed(const struct nesting *n)
-{
-	return !n->quoted && !n->bracketed && n->comments == 0;
 }
 
 /* The semicolon ends a group, and some write it for the comma. */
@@ -143,7 +172,7 @@ static size_t piece_length(struct bw_slice s, size_t *plain)
 	for (size_t i = 0; i < end && *plain == 0; i++) {
 		if (is_separator(s.p[i]) && is_closed(&at))
 			return i;
-		if (s.p[i] == '\\' && (at.quoted || at.comments > 0))
+		if (is_escape(&at, s.p[i]))
 			i++;
 		else
 			step(&at, s.p[i]);
@@ -158,15 +187,23 @@ static size_t piece_length(struct bw_slice s, size_t *plain)
 	return comma;
 }
 
-void bw_address_list(struct bw_slice field, size_t max, void (*each)(void *ctx, const struct bw_address *a), void *ctx)
+void bw_mail_addresses(struct bw_slice field, struct bw_mail_budget *budget, void (*each)(void *ctx, const struct bw_address *a),
+                       void *ctx)
 {
-	struct reader r = { max, each, ctx };
+	struct reader r = { budget, each, ctx };
 	size_t plain = 0;
 
-	while (field.n > 0 && r.left > 0) {
+	while (field.n > 0 && budget->mailboxes > 0) {
 		size_t n = piece_length(field, &plain);
 
 		read_piece(&r, bw_slice_head(field, n));
 		field = bw_slice_from(field, n + 1);
 	}
+}
+
+void bw_address_list(struct bw_slice field, size_t max, void (*each)(void *ctx, const struct bw_address *a), void *ctx)
+{
+	struct bw_mail_budget budget = { max, BW_MAIL_HARD_MAX };
+
+	bw_mail_addresses(field, &budget, each, ctx);
 }

@@ -3,8 +3,6 @@
 
 #include "parser.h"
 
-enum { ADDRESSES_MAX = 50000 }; /* mailboxes of To and Cc looked at in one message */
-
 /* --- keeping --- */
 
 static struct bw_slice keep(struct bw_header_parser *p, struct bw_slice s)
@@ -59,8 +57,9 @@ static void keep_from(void *ctx, const struct bw_address *a)
 
 static void read_from(struct bw_header_parser *p, struct bw_slice value)
 {
-	if (p->facts.from.n > 0)
+	if (p->from_seen)
 		return;
+	p->from_seen = true;
 	bw_address_list(value, 1, keep_from, p);
 	p->signs |= bw_mail_from_signs(value, p->facts.from);
 }
@@ -176,7 +175,6 @@ static void offer_address(void *ctx, const struct bw_address *a)
 	struct bw_slice text = bw_slice_of(a->text);
 	struct bw_address plain;
 
-	p->addresses++;
 	if (offer(p, text) || p->detail == '\0' || bw_slice_find(text, p->detail) == text.n)
 		return;
 	if (bw_address_normalise(text, p->detail, &plain))
@@ -187,10 +185,8 @@ static void read_recipients(struct bw_header_parser *p, struct bw_slice value)
 {
 	if (p->want == NULL)
 		return;
-	if (p->addresses >= ADDRESSES_MAX)
-		p->facts.cut = true;
-	else
-		bw_address_list(value, ADDRESSES_MAX - p->addresses, offer_address, p);
+	bw_mail_addresses(value, &p->budget, offer_address, p);
+	p->facts.cut |= p->budget.mailboxes == 0 || p->budget.hard == 0;
 }
 
 static char lower(char c)

@@ -4,7 +4,8 @@
 
 #include "parser.h"
 
-enum { FIELD_MAX = 64 << 10, HEADER_MAX = 512 << 10 };
+/* The fee bounds the number of fields, and with it the time that a header of nothing but names can take. */
+enum { FIELD_MAX = 64 << 10, HEADER_MAX = 512 << 10, FIELD_FEE = 32 };
 
 struct bw_header_parser *bw_header_new(struct bw_arena *arena, bool (*want_address)(void *ctx, struct bw_slice address),
                                        void *ctx)
@@ -17,6 +18,7 @@ struct bw_header_parser *bw_header_new(struct bw_arena *arena, bool (*want_addre
 	p->want = want_address;
 	p->ctx = ctx;
 	p->detail = '+';
+	p->budget = (struct bw_mail_budget){ BW_MAIL_MAILBOXES_MAX, BW_MAIL_HARD_MAX };
 	return p;
 }
 
@@ -31,9 +33,17 @@ void bw_header_set_detail(struct bw_header_parser *parser, char detail)
 	parser->detail = detail;
 }
 
-void bw_header_add(struct bw_header_parser *parser, struct bw_slice name, struct bw_slice value)
+/* What the header may still hold, a field's fee paid. */
+static size_t room(const struct bw_header_parser *parser)
 {
 	size_t left = HEADER_MAX - parser->taken;
+
+	return left < FIELD_FEE ? 0 : left - FIELD_FEE;
+}
+
+void bw_header_add(struct bw_header_parser *parser, struct bw_slice name, struct bw_slice value)
+{
+	size_t left = room(parser);
 
 	if (name.n + value.n > left || value.n > FIELD_MAX || name.n > BW_MAIL_VALUE_MAX) {
 		parser->facts.cut = true;
@@ -41,9 +51,10 @@ void bw_header_add(struct bw_header_parser *parser, struct bw_slice name, struct
 		name = bw_slice_head(name, left < BW_MAIL_VALUE_MAX ? left : BW_MAIL_VALUE_MAX);
 		value = bw_slice_head(value, left - name.n);
 	}
-	parser->taken += name.n + value.n;
-	if (name.n > 0)
-		bw_mail_field_read(parser, name, value);
+	if (name.n == 0)
+		return;
+	parser->taken += name.n + value.n + FIELD_FEE;
+	bw_mail_field_read(parser, name, value);
 }
 
 static void start_body(struct bw_header_parser *parser)

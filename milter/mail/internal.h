@@ -40,6 +40,20 @@ struct bw_mail_path {
 /* Undoes SRS, BATV and VERP, repeatedly where they are wrapped in one another. */
 void bw_mail_path_undo(struct bw_mail_path *path);
 
+/* --- addresslist.c --- */
+
+#define BW_MAIL_MAILBOXES_MAX 20000 /* looked at in To and Cc of one message */
+#define BW_MAIL_HARD_MAX      4000  /* of them, those that need a grammar */
+
+/* What may still be looked at: time is bounded, not only memory. */
+struct bw_mail_budget {
+	size_t mailboxes, hard;
+};
+
+/* As bw_address_list(), within a budget that several fields share. */
+void bw_mail_addresses(struct bw_slice field, struct bw_mail_budget *budget, void (*each)(void *ctx, const struct bw_address *a),
+                       void *ctx);
+
 /* --- header fields: references.c, fields.c --- */
 
 /* The first and the last few ids of a field, in order, without doubles. */

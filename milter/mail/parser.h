@@ -17,8 +17,9 @@ struct bw_header_parser {
 	struct bw_header facts;
 	uint64_t signs;
 	const char *vendor;      /* whose field gave BW_SIGN_VENDOR_REPLY */
-	size_t taken;            /* bytes of header read so far */
-	size_t addresses;        /* mailboxes of To and Cc read so far */
+	size_t taken;            /* bytes of header read so far, and a fee for each field */
+	struct bw_mail_budget budget; /* of To and Cc */
+	bool from_seen;          /* the first From stands, whatever it holds */
 	bool answers;            /* a non-blank In-Reply-To or References */
 	bool in_body;            /* `mime` has started */
 	struct bw_slice content_type;

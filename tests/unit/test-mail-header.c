@@ -335,6 +335,45 @@ static void ten_thousand_recipients_cost_no_memory(void **state)
 	bw_arena_free(&arena);
 }
 
+/* Time is bounded too: what needs a grammar, mailboxes and fields are read up to a number, and `cut` says so. */
+static void hostile_headers_cost_bounded_time(void **state)
+{
+	static const struct {
+		const char *name, *unit;
+		size_t times, fields;
+		bool cut;
+	} rows[] = {
+		{ "To", "a@b.example,", 1000, 10, false },
+		{ "To", "a@b.example,", 5000, 5, true },        /* more than 20,000 mailboxes */
+		{ "To", "\"x\" <a@b.example>,", 1000, 10, false }, /* brackets need no grammar */
+		{ "Cc", "a@b.example(x),", 500, 4, false },
+		{ "Cc", "a@b.example(x),", 500, 20, true },     /* comments do */
+		{ "X", "x", 1, 5000, false },
+		{ "X", "x", 1, 50000, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bw_arena *arena = bw_arena_new(1 << 20);
+		size_t asked = 0;
+		struct bw_header_parser *p = bw_header_new(arena, is_ours, &asked);
+		struct bw_header h;
+		struct bw_buf value;
+
+		bw_buf_init(&value, 1 << 16);
+		for (size_t j = 0; j < rows[i].times; j++)
+			bw_buf_add_text(&value, rows[i].unit);
+		for (size_t j = 0; j < rows[i].fields; j++)
+			bw_header_add(p, bw_slice_of(rows[i].name), bw_buf_slice(&value));
+		bw_header_done(p, false, &h);
+		assert_int_equal(h.cut, rows[i].cut);
+		assert_in_range(asked, 0, 20000);
+		bw_buf_done(&value);
+		bw_header_free(&p);
+		bw_arena_free(&arena);
+	}
+}
+
 static bool want_all(void *ctx, struct bw_slice name)
 {
 	(void)ctx;
@@ -447,7 +486,8 @@ static struct bw_hash identity_of(const char *const lines[], const char *sender,
 static void identities_differ_where_they_should(void **state)
 {
 	static const char *const one[] = { "Message-ID: <1@x>", "From: a@x.example", "Date: today", "Subject: test", NULL };
-	static const char *const same[] = { "Subject:  test", "Received: another hop", "Date: today", "From: Ann <A@x.example>", "Message-ID: <1@x>", NULL };
+	static const char *const same[] = { "Subject:  test", "Received: another hop", "Date: today", "From: Ann <A@x.example>",
+		                                "Message-ID: <1@x>", NULL };
 	static const char *const others[][5] = {
 		{ "Message-ID: <2@x>", "From: a@x.example", "Date: today", "Subject: test", NULL },
 		{ "Message-ID: <1@x>", "From: b@x.example", "Date: today", "Subject: test", NULL },
@@ -484,6 +524,7 @@ int main(void)
 		cmocka_unit_test(message_ids),
 		cmocka_unit_test(thread_indexes),
 		cmocka_unit_test(ten_thousand_recipients_cost_no_memory),
+		cmocka_unit_test(hostile_headers_cost_bounded_time),
 		cmocka_unit_test(no_more_names_than_there_is_room_for),
 		cmocka_unit_test(a_huge_header_is_cut),
 		cmocka_unit_test(a_small_arena_means_fewer_facts),
