@@ -8,6 +8,7 @@
 
 #include "bw/arena.h"
 #include "bw/simulate.h"
+#include "expect.h"
 #include "map.h"
 
 enum {
@@ -48,22 +49,6 @@ enum bw_err bw_range_parse(struct bw_slice text, struct range *out, struct bw_wh
 int64_t bw_range_count(const struct range *range);
 /* Writes the i-th text (from 0, wrapping around) after what `out` holds. */
 void bw_range_print(const struct range *range, int64_t i, struct bw_buf *out);
-
-enum breaker_state { STATE_ANY, STATE_CLOSED, STATE_OPEN, STATE_HALF_OPEN, STATE_FORCED_OPEN };
-
-struct expectation {
-	enum bw_action action;
-	bool any_guard, any_event;
-	enum bw_guard guard;
-	enum breaker_state state;
-	enum bw_event event;
-};
-
-struct expect {
-	bool given;
-	int64_t first; /* so many messages meet `head`, the others `rest`; 0: all meet `rest` */
-	struct expectation head, rest;
-};
 
 struct scenario_list {
 	struct bw_slice address; /* normalised */
@@ -144,14 +129,5 @@ struct bw_scenario {
 	size_t statement_count;
 	int64_t messages, retried, offers; /* sums, bounded */
 };
-
-/* --- expectations (expect.c) --- */
-
-/* Which expectation the n-th message (from 1) has to meet; NULL: none. */
-const struct expectation *bw_expect_of(const struct expect *expect, int64_t ordinal);
-bool bw_expect_met(const struct expectation *e, const struct bw_verdict *v);
-void bw_expect_print(const struct expectation *e, struct bw_buf *out);
-/* What came instead, in the same words. */
-void bw_expect_print_verdict(const struct bw_verdict *v, struct bw_buf *out);
 
 #endif

@@ -159,7 +159,7 @@ static void bring_envelope(struct play *p, const struct due *due, const char *cl
 	int64_t singles = plan->rcpts;
 	bool any = false;
 
-	bw_buf_init(&text, 2 * BW_ADDRESS_MAX);
+	bw_buf_init(&text, (size_t)2 * BW_ADDRESS_MAX);
 	bw_buf_init(&auth, BW_ADDRESS_MAX);
 	bw_buf_printf(&text, "<%.*s>", (int)sender.n, sender.p);
 	bw_range_print(&plan->auth, due->number, &auth);

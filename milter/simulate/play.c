@@ -43,7 +43,7 @@ static void fail_operator(struct play *p, const struct due *due, const char *com
 {
 	struct bw_buf text;
 
-	bw_buf_init(&text, 4 * BW_WHY_BYTES);
+	bw_buf_init(&text, (size_t)4 * BW_WHY_BYTES);
 	bw_buf_printf(&text, "%s:%d: operator %s: %s", p->scenario->name, due->statement->line, command, why);
 	bw_tally_miss(&p->tally, due->statement, bw_buf_text(&text));
 	bw_buf_done(&text);

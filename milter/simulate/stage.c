@@ -47,7 +47,7 @@ static enum bw_err collect_posters(struct stage *s, const struct bw_config *conf
 
 	if (posters == NULL)
 		return no_memory(why);
-	bw_buf_init(&text, 2 * BW_ADDRESS_MAX);
+	bw_buf_init(&text, (size_t)2 * BW_ADDRESS_MAX);
 	for (size_t i = 0; i < list->poster_count; i++) {
 		bw_buf_reset(&text);
 		bw_config_identity(config, list->posters[i], &text);

@@ -158,7 +158,7 @@ static int64_t number_of(struct tally *t, struct bw_slice list, struct bw_slice 
 	struct bw_buf text;
 	int64_t number = 0;
 
-	bw_buf_init(&text, 4 * BW_ADDRESS_MAX);
+	bw_buf_init(&text, (size_t)4 * BW_ADDRESS_MAX);
 	bw_buf_add(&text, list);
 	bw_buf_add_char(&text, ' ');
 	bw_buf_add(&text, sender);
