@@ -47,6 +47,7 @@ struct bw_facts {
 	/* header and first body chunk; zero for ordinary mail */
 	struct bw_header header;
 	bool message_id_is_ours;
+	const char *mta; /* "postfix" or "sendmail" */
 	/* queue id of the MTA, "" if unknown */
 	struct bw_slice queue_id;
 };
@@ -76,7 +77,6 @@ struct bw_engine;
 struct bw_engine_options {
 	struct bw_log_sink log;
 	const char *host;         /* this host's name */
-	const char *mta;          /* "postfix", "sendmail" or "": for the ledger */
 	bool jitter;              /* of block times; off in virtual time */
 	bool keep_ledger;         /* write ledger entries and marks for held messages */
 };

@@ -56,7 +56,7 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 		.id = bw_hash_random(),
 		.host = bw_slice_of(t->engine->options.host),
 		.queue_id = f->queue_id,
-		.mta = bw_slice_of(t->engine->options.mta),
+		.mta = bw_slice_of(f->mta),
 		.list = t->in[i].list,
 		.conversation = t->out[i].conversation,
 		.guard = bw_slice_of(bw_guard_name(j->verdict.why.guard)),

@@ -34,6 +34,7 @@ struct connection {
 	struct bw_session *session;
 	unsigned long steps; /* SMFIP_* agreed on */
 	bool in_transaction;
+	bool postfix;
 };
 
 /* --- transactions, counted so that a stop can wait for them --- */
@@ -81,15 +82,20 @@ static const char *macro(SMFICTX *ctx, const char *name)
 	return smfi_getsymval(ctx, bw_milter_text(name));
 }
 
-/* The subject of a verified client certificate. Postfix gives {cert_subject} for trusted certificates only; Sendmail gives it always,
- * with {verify} beside it. */
-static const char *certificate(SMFICTX *ctx)
+/* Postfix calls itself so in macro v ("Postfix 3.7.11"); Sendmail gives its bare version. */
+static bool is_postfix(SMFICTX *ctx)
+{
+	return bw_slice_starts_nocase(bw_slice_of(macro(ctx, "v")), BW_S("Postfix"));
+}
+
+/* The subject of a verified client certificate. Postfix gives {cert_subject} for trusted certificates only; Sendmail gives it
+ * always, and says in {verify} what it is worth. */
+static const char *certificate(SMFICTX *ctx, const struct connection *c)
 {
 	const char *verify = macro(ctx, "{verify}");
+	bool verified = verify == NULL ? c->postfix : strcmp(verify, "OK") == 0;
 
-	if (verify != NULL && strcmp(verify, "OK") != 0)
-		return NULL;
-	return macro(ctx, "{cert_subject}");
+	return verified ? macro(ctx, "{cert_subject}") : NULL;
 }
 
 /* SIZE= of RFC 1870 among MAIL's parameters; 0 if there is none. */
@@ -144,7 +150,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	*pf2 = *pf3 = 0;
 	atomic_store(&last_steps, *steps);
 	if ((*actions & SMFIF_SETSYMLIST) != 0) {
-		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("{daemon_name}"));
+		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("{daemon_name} v"));
 		smfi_setsymlist(ctx, SMFIM_ENVFROM, bw_milter_text("{auth_authen} {cert_subject} {verify}"));
 		smfi_setsymlist(ctx, SMFIM_EOM, bw_milter_text("i"));
 	}
@@ -161,7 +167,9 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 		c = connection_new(ctx, atomic_load(&last_steps));
 	if (c == NULL)
 		return SMFIS_ACCEPT;
+	c->postfix = is_postfix(ctx);
 	bw_session_connect(c->session, ip_text(address, ip, sizeof(ip)), macro(ctx, "{daemon_name}"));
+	bw_session_mta(c->session, c->postfix ? "postfix" : "sendmail");
 	return go_on(c, SMFIP_NR_CONN);
 }
 
@@ -172,7 +180,7 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	begin(c);
-	bw_session_mail(c->session, bw_slice_of(argv[0]), macro(ctx, "{auth_authen}"), certificate(ctx), declared_size(argv));
+	bw_session_mail(c->session, bw_slice_of(argv[0]), macro(ctx, "{auth_authen}"), certificate(ctx, c), declared_size(argv));
 	return go_on(c, SMFIP_NR_MAIL);
 }
 

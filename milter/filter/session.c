@@ -16,6 +16,7 @@ struct bw_session {
 	char ip[64];
 	bool local;                     /* no client address */
 	char daemon_name[64];
+	const char *mta;
 	struct bw_facts facts;
 	struct bw_judgement judgement;
 };
@@ -28,6 +29,7 @@ struct bw_session *bw_session_new(struct bw_engine *engine)
 		return NULL;
 	s->engine = engine;
 	s->local = true;
+	s->mta = "postfix";
 	s->arena = bw_arena_new(MESSAGE_BYTES);
 	if (s->arena == NULL)
 		bw_session_free(&s);
@@ -52,6 +54,11 @@ void bw_session_connect(struct bw_session *s, const char *ip, const char *daemon
 	s->local = ip == NULL;
 	bw_slice_copy(bw_slice_of(ip), s->ip, sizeof(s->ip));
 	bw_slice_copy(bw_slice_of(daemon_name), s->daemon_name, sizeof(s->daemon_name));
+}
+
+void bw_session_mta(struct bw_session *s, const char *name)
+{
+	s->mta = name;
 }
 
 void bw_session_abort(struct bw_session *s)
@@ -94,6 +101,7 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 
 	bw_identity_classify(config, s->local ? NULL : s->ip, s->daemon_name, &s->facts);
 	s->facts.declared_size = declared_size;
+	s->facts.mta = s->mta;
 	/* Senders keep their +detail: two details are two senders as far as anybody can tell. */
 	if (!bw_address_normalise(path, 0, &s->facts.sender))
 		keep_raw_sender(path, &s->facts.sender);

@@ -75,7 +75,7 @@ static int build_house(void **state)
 	assert_int_equal(bw_config_default(&config, &why), BW_OK);
 	assert_int_equal(bw_world_load(&key, config, h->store, &skipped, &world, &why), BW_OK);
 	assert_int_equal(skipped.n, 0);
-	struct bw_engine_options options = { .log = { note, &h->said }, .host = "mx1", .mta = "postfix", .keep_ledger = true };
+	struct bw_engine_options options = { .log = { note, &h->said }, .host = "mx1", .keep_ledger = true };
 
 	h->engine = bw_engine_new(h->store, world, &options);
 	h->session = bw_session_new(h->engine);

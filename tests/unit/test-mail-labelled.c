@@ -44,7 +44,7 @@ static struct verdict judge(const char *path, bool trust_path)
 	struct bw_arena *arena = bw_arena_new(1 << 20);
 	struct bw_header_parser *p = bw_header_new(arena, NULL, NULL);
 	struct bw_header h;
-	struct eml m;
+	struct eml m = { 0 };
 
 	if (!eml_load(path, &m))
 		fail_msg("%s cannot be read", path);
