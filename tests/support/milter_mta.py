@@ -40,7 +40,7 @@ class Verdict:
 
 class Session:
     def __init__(self, path, client="192.0.2.10", hostname="client.nhs.example", helo="client.nhs.example",
-                 daemon_name="mx.nhs.example", actions=wire.ALL_ACTIONS, steps=wire.ALL_STEPS, timeout=30):
+                 daemon_name="mx.nhs.example", actions=wire.ALL_ACTIONS, steps=wire.ALL_STEPS, timeout=15):
         self.client, self.hostname, self.helo_name, self.daemon_name = client, hostname, helo, daemon_name
         self.offer = (wire.VERSION, actions, steps)
         self.asked_actions = self.asked_steps = None
