@@ -105,6 +105,9 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 	/* Senders keep their +detail: two details are two senders as far as anybody can tell. */
 	if (!bw_address_normalise(path, 0, &s->facts.sender))
 		keep_raw_sender(path, &s->facts.sender);
+	/* Anybody can write an SRS address around a poster's; what a vouched host vouches for is the address it shows. */
+	if (s->facts.sender.srs && s->facts.vouched)
+		keep_raw_sender(path, &s->facts.sender);
 	write_identity(s, auth, cert);
 }
 
@@ -204,6 +207,8 @@ enum bw_step bw_session_data(struct bw_session *s)
 
 	if (!ordinary)
 		s->parser = bw_header_new(s->arena, is_named_list, s);
+	if (s->parser != NULL)
+		bw_header_set_detail(s->parser, bw_world_config(s->world)->internal.detail);
 	if (ordinary || s->parser == NULL) {
 		bw_engine_note_ordinary(s->engine);
 		bw_session_abort(s);
