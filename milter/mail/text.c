@@ -30,9 +30,44 @@ size_t bw_mail_unfold(struct bw_slice value, char *out, size_t size, bool *cut)
 	return n;
 }
 
+/* The blanks between a padded encoded word and the encoded word behind it, from `text` on; NULL: none. GMime (3.2.13) joins
+ * the payloads of such neighbours before it decodes, and stops at the padding between them. */
+static const char *padded_gap(const char *text)
+{
+	for (const char *end = strstr(text, "=?="); end != NULL; end = strstr(end + 1, "=?=")) {
+		size_t blanks = strspn(end + 3, " \t");
+
+		if (blanks > 0 && strncmp(end + 3 + blanks, "=?", 2) == 0)
+			return end + 3;
+	}
+	return NULL;
+}
+
+/* Decodes piece by piece where words are padded; the blanks between encoded words are no text (RFC 2047 6.2). */
+static char *decode_pieces(const char *unfolded)
+{
+	GString *all = g_string_new(NULL);
+	const char *gap;
+
+	while ((gap = padded_gap(unfolded)) != NULL) {
+		char *piece = g_strndup(unfolded, (size_t)(gap - unfolded));
+		char *decoded = g_mime_utils_header_decode_text(NULL, piece);
+
+		g_string_append(all, decoded);
+		g_free(decoded);
+		g_free(piece);
+		unfolded = gap + strspn(gap, " \t");
+	}
+	char *rest = g_mime_utils_header_decode_text(NULL, unfolded);
+
+	g_string_append(all, rest);
+	g_free(rest);
+	return g_string_free(all, FALSE);
+}
+
 char *bw_mail_decode(const char *unfolded)
 {
-	char *decoded = g_mime_utils_header_decode_text(NULL, unfolded);
+	char *decoded = decode_pieces(unfolded);
 
 	if (g_utf8_validate(decoded, -1, NULL))
 		return decoded;

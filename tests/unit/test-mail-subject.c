@@ -119,6 +119,9 @@ static const struct {
 	{ "=?iso-8859-1?Q?R=E9f=2E_=3A_caf=E9?=", "café", true },
 	{ "[list]\r\n =?utf-8?Q?AW=3A_test?=", "test", true },
 	{ "=?utf-8?Q?gr=C3?= =?utf-8?Q?=BC=C3=9Fe?=", "grüsse", false },
+	{ "=?utf-8?B?w6TDpMOkw6Q=?= =?utf-8?B?w6TDpMOkw6Q=?=\r\n =?utf-8?B?IGVuZGU=?=", "ääääääää ende", false },
+	{ "=?utf-8?B?UmU6IA==?= =?utf-8?Q?w?= =?utf-8?B?b3Jk?=", "word", true },
+	{ "=?utf-8?B?YQ==?= = =?utf-8?B?Yg==?=", "a = b", false },
 	/* broken encodings survive */
 	{ "Re: =?utf-8?Q?never_ends", "=?utf-8?q?never_ends", true },
 	{ "Re: =?utf-8?X?what?=", "=?utf-8?x?what?=", true },
