@@ -5,7 +5,7 @@
 #include "bw/clock.h"
 
 enum {
-	STAGE_BYTES = 64 << 20,
+	STAGE_BYTES = 256 << 20,
 	DEADLINE_MS = 50, /* of a shared store (semantics 9) */
 };
 
@@ -232,7 +232,7 @@ static enum bw_err open_store(struct stage *s, struct bw_store *primary, struct 
 
 static enum bw_err open_engine(struct stage *s, const struct bw_simulate_options *options, struct bw_why *why)
 {
-	const struct bw_engine_options engine = { .log = options->log, .host = "simulate", .mta = "postfix", .keep_ledger = true };
+	const struct bw_engine_options engine = { .log = options->log, .host = "simulate", .keep_ledger = true };
 	struct bw_world *world = NULL;
 	enum bw_err err = first_world(s, &world, why);
 
