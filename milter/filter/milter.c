@@ -1,5 +1,5 @@
-/* libmilter's callbacks. The protocol is kept as lean as the decisions allow: no HELO, no end of header, no reply to
- * anything but DATA, the first body chunk and the end of message (quality document: most of the cost is chatter). */
+/* libmilter's callbacks. The protocol is kept as lean as the decisions allow, since most of its cost is chatter: no HELO, and no
+ * reply to anything but DATA, the first body chunk and the end of message. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmilter/mfapi.h>
@@ -27,7 +27,7 @@ static _Atomic int64_t open_transactions;
 static _Atomic unsigned long last_steps; /* negotiated last: for a connection that libmilter continues without negotiating */
 
 static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST;
-static const unsigned long wanted_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_NR_HELO |
+static const unsigned long wanted_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO |
                                           SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP;
 
 struct connection {
@@ -216,6 +216,15 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 	return go_on(c, SMFIP_NR_HDR);
 }
 
+/* Asked for although it decides nothing: without it libmilter loses its place in a message without any header field, does not
+ * answer, and the message passes unjudged. */
+static sfsistat on_header_end(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	return c == NULL ? SMFIS_ACCEPT : go_on(c, SMFIP_NR_EOH);
+}
+
 static sfsistat on_body(SMFICTX *ctx, unsigned char *bytes, size_t n)
 {
 	struct connection *c = smfi_getpriv(ctx);
@@ -288,6 +297,7 @@ enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t group, stru
 		.xxfi_envfrom = on_mail,
 		.xxfi_envrcpt = on_rcpt,
 		.xxfi_header = on_header,
+		.xxfi_eoh = on_header_end,
 		.xxfi_body = on_body,
 		.xxfi_eom = on_end,
 		.xxfi_abort = on_abort,
