@@ -128,7 +128,7 @@ static enum bw_err read_list_name(struct bw_slice name, struct target *t, struct
 	struct bw_slice guard = from_last_dot(head, &address);
 	struct bw_slice rest = { guard.p, guard.n + 1 + field.n };
 
-	if (address.n < 2 || !fold_address(bw_slice_from(address, 1), t))
+	if (guard.n == 0 || address.n < 2 || !fold_address(bw_slice_from(address, 1), t))
 		return bw_fail(why, BW_ERR_INPUT, "a list's setting is named @ADDRESS.GUARD.FIELD, like @all@example.org.list.senders");
 	t->row = bw_setting_find(rest);
 	return t->row != NULL ? BW_OK : unknown(name, bw_slice_head(name, address.n + 1), rest, why);

@@ -125,7 +125,8 @@ static void attempt_on_list(struct bw_sqlite_case *c, bool counts)
 			m->list_before_ms = before_ms;
 		m->list_last_ms = last_ms;
 		m->attempt_ms = c->now_ms;
-		c->log_due = true;
+		/* At once, not with the deliveries: a walk through the window finds a standing by its entry in the log. */
+		bw_sqlite_log_add(c->lane, t, &(struct bw_sqlite_entry){ c->now_ms, &m->hash, &c->in->sender }, 0);
 		m->flags |= BW_MESSAGE_COUNTED;
 	} else {
 		before_ms = bw_sqlite_attempt_last(c->lane, t, &c->in->sender);
@@ -247,8 +248,6 @@ static void admit(struct bw_sqlite_case *c)
 		c->offer.flags &= ~(int64_t)BW_OFFER_LIVE; /* what an earlier call put in stays in for good */
 	if (out->provisional)
 		bw_sqlite_accept(c->lane, &a, c->now_ms, split && c->message.post_ms != 0 ? c->message.post_ms : c->now_ms, c->in->deliveries);
-	else if (c->log_due)
-		bw_sqlite_log_add(c->lane, &c->list_tally, &(struct bw_sqlite_entry){ c->now_ms, &c->message.hash, &c->in->sender }, 0);
 }
 
 /* --- the whole --- */

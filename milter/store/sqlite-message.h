@@ -82,7 +82,6 @@ struct bw_sqlite_case {
 	const struct bw_count_in *in;
 	struct bw_count_out *out;
 	int64_t now_ms, list;
-	bool log_due; /* its attempt stands at now_ms; the log entry there comes with its deliveries */
 	struct bw_sqlite_message message;
 	struct bw_sqlite_offer offer;
 	struct bw_sqlite_conversation conversation, rival; /* rival: the second one its keys point at, id 0: none */

@@ -172,6 +172,7 @@ static const struct refusal {
 	  "huge.conversation.sneders: no such setting, the nearest is huge.conversation.senders" },
 	{ "@a@x.example.list.buget", "3", BW_ERR_NOT_FOUND,
 	  "@a@x.example.list.buget: no such setting, the nearest is @a@x.example.list.budget" },
+	{ "@all@n.example..istmode", "1", BW_ERR_INPUT, "a list's setting is named @ADDRESS.GUARD.FIELD, like @all@example.org.list.senders" },
 	{ "giant.list.senders", "3", BW_ERR_NOT_FOUND, "giant.list.senders: no such setting, the nearest is list.senders" },
 	{ "zzzzzzzzzzzzzzzz", "3", BW_ERR_NOT_FOUND, "zzzzzzzzzzzzzzzz: no such setting" },
 	{ "", "3", BW_ERR_NOT_FOUND, ": no such setting" },
