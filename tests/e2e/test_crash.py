@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-from support import mails, smtp
+from support import mails, place, smtp
 
 from .base import LIST, POSTER, Case
 
@@ -80,16 +80,22 @@ class Chroot(Case):
         self.started()
         with smtp.Client(self.mta.port) as client:
             client.noop()
-            pids = [int(p) for p in os.listdir("/proc") if p.isdigit()]
-            roots = {os.readlink(f"/proc/{p}/root") for p in pids if self.is_smtpd(p)}
-        self.assertEqual({str(self.mta.queue)}, roots)
+            # One that master has just started is still on its way in.
+            place.wait_until(lambda: self.roots() == {str(self.mta.queue)}, "every smtpd is in its chroot", 5)
+
+    def roots(self):
+        found = set()
+        for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
+            try:
+                if self.is_smtpd(pid):
+                    found.add(os.readlink(f"/proc/{pid}/root"))
+            except OSError:
+                continue  # gone meanwhile
+        return found
 
     def is_smtpd(self, pid):
-        try:
-            with open(f"/proc/{pid}/stat") as stat:
-                name = stat.read().split(")", 1)[0].split("(", 1)[1]
-            with open(f"/proc/{pid}/status") as status:
-                parent = next(int(line.split()[1]) for line in status if line.startswith("PPid:"))
-        except OSError:
-            return False
+        with open(f"/proc/{pid}/stat") as stat:
+            name = stat.read().split(")", 1)[0].split("(", 1)[1]
+        with open(f"/proc/{pid}/status") as status:
+            parent = next(int(line.split()[1]) for line in status if line.startswith("PPid:"))
         return name == "smtpd" and parent == self.mta.master.pid

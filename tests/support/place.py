@@ -1,5 +1,6 @@
 """Where things are, and small helpers that everything else here needs."""
 
+import atexit
 import os
 import shutil
 import socket
@@ -33,11 +34,13 @@ class Scratch:
     def __init__(self, name="test"):
         self.path = Path(tempfile.mkdtemp(prefix=f"bw-{name}-"))
         self.path.chmod(0o755)
+        atexit.register(self.remove)  # for runs that are broken off
 
     def __truediv__(self, name):
         return self.path / name
 
     def remove(self):
+        atexit.unregister(self.remove)
         if os.environ.get("BW_KEEP"):
             print(f"kept: {self.path}", flush=True)
             return
@@ -77,9 +80,9 @@ class Guard:
     """Ends a process group when we are gone, however we went. (PDEATHSIG does not outlive a change of user.)"""
 
     def __init__(self, group):
-        self._watcher = subprocess.Popen(["sh", "-c", 'read -r _; kill -s TERM -- "-$1"', "guard", str(group)],
-                                         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                         start_new_session=True)
+        order = 'read -r _; kill -s TERM -- "-$1"; kill -s CONT -- "-$1"'  # CONT: a stopped one would not hear it
+        self._watcher = subprocess.Popen(["sh", "-c", order, "guard", str(group)], start_new_session=True,
+                                         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def leave(self):
         self._watcher.kill()

@@ -73,9 +73,13 @@ def load(folder, modules):
 def main(report, folder, *modules):
     sys.path.insert(0, str(TESTS))
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # unittest lets KeyboardInterrupt alone pass
     result = Result()
-    load(folder, modules).run(result)
+    try:
+        load(folder, modules).run(result)
+    except KeyboardInterrupt:
+        print(f"{folder}: broken off", flush=True)
+        return 130
     sums = {"passed": result.passed, "failed": len(result.failed)}
     if report != "-":
         Path(report).write_text(json.dumps(sums))
