@@ -31,13 +31,13 @@ static enum bw_err check(struct bw_store *s, struct bw_why *why)
 }
 
 /* One function of the table: passed on, unless the store is to fail. */
-#define PASS(name, parameters, ...)                                                                                       \
-	static enum bw_err name parameters                                                                                    \
-	{                                                                                                                     \
-		struct bw_store *inner = faulty_of(s)->inner;                                                                     \
-		enum bw_err err = check(s, why);                                                                                  \
-                                                                                                                          \
-		return err == BW_OK ? inner->ops->name(inner, __VA_ARGS__, why) : err;                                            \
+#define PASS(name, parameters, ...)                                            \
+	static enum bw_err name parameters                                         \
+	{                                                                          \
+		struct bw_store *inner = faulty_of(s)->inner;                          \
+		enum bw_err err = check(s, why);                                       \
+                                                                               \
+		return err == BW_OK ? inner->ops->name(inner, __VA_ARGS__, why) : err; \
 	}
 
 #define STORE struct bw_store *s
@@ -58,7 +58,8 @@ PASS(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, di
 PASS(heartbeat, (STORE, const struct bw_host_row *row, WHY), row)
 PASS(host_each, (STORE, int64_t alive_since_ms, BW_EACH(struct bw_host_row), WHY), alive_since_ms, each, ctx)
 PASS(held_put, (STORE, const struct bw_held *held, WHY), held)
-PASS(held_move, (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY),
+PASS(held_move,
+     (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY),
      id, from, to, now_ms, by)
 PASS(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
 PASS(event_add, (STORE, const struct bw_event_row *row, WHY), row)

@@ -45,34 +45,34 @@ static void degrade(struct bw_guarded *g)
 }
 
 /* A function that both can answer: what one host decides alone is merged later. */
-#define EITHER(name, parameters, ...)                                                                                     \
-	static enum bw_err name parameters                                                                                    \
-	{                                                                                                                     \
-		struct bw_guarded *g = guarded_of(s);                                                                             \
-                                                                                                                          \
-		if (!atomic_load(&g->degraded)) {                                                                                 \
-			enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why);                                        \
-                                                                                                                          \
-			if (err != BW_ERR_STORE)                                                                                      \
-				return err;                                                                                               \
-			degrade(g);                                                                                                   \
-		}                                                                                                                 \
-		return g->fallback->ops->name(g->fallback, __VA_ARGS__, why);                                                     \
+#define EITHER(name, parameters, ...)                                              \
+	static enum bw_err name parameters                                             \
+	{                                                                              \
+		struct bw_guarded *g = guarded_of(s);                                      \
+                                                                                   \
+		if (!atomic_load(&g->degraded)) {                                          \
+			enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why); \
+                                                                                   \
+			if (err != BW_ERR_STORE)                                               \
+				return err;                                                        \
+			degrade(g);                                                            \
+		}                                                                          \
+		return g->fallback->ops->name(g->fallback, __VA_ARGS__, why);              \
 	}
 
 /* A function that only the primary can answer: settings and directory belong to all hosts. Without it the running ones stay. */
-#define PRIMARY(name, parameters, ...)                                                                                    \
-	static enum bw_err name parameters                                                                                    \
-	{                                                                                                                     \
-		struct bw_guarded *g = guarded_of(s);                                                                             \
-                                                                                                                          \
-		if (atomic_load(&g->degraded))                                                                                    \
-			return bw_fail(why, BW_ERR_STORE, "the shared store does not answer; settings and directory stay as they are");\
-		enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why);                                            \
-                                                                                                                          \
-		if (err == BW_ERR_STORE)                                                                                          \
-			degrade(g);                                                                                                   \
-		return err;                                                                                                       \
+#define PRIMARY(name, parameters, ...)                                                                                      \
+	static enum bw_err name parameters                                                                                      \
+	{                                                                                                                       \
+		struct bw_guarded *g = guarded_of(s);                                                                               \
+                                                                                                                            \
+		if (atomic_load(&g->degraded))                                                                                      \
+			return bw_fail(why, BW_ERR_STORE, "the shared store does not answer; settings and directory stay as they are"); \
+		enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why);                                              \
+                                                                                                                            \
+		if (err == BW_ERR_STORE)                                                                                            \
+			degrade(g);                                                                                                     \
+		return err;                                                                                                         \
 	}
 
 #define STORE struct bw_store *s
@@ -88,8 +88,8 @@ EITHER(breaker_each, (STORE, int64_t now_ms, int64_t window_ms, bool all, BW_EAC
 EITHER(host_each, (STORE, int64_t alive_since_ms, BW_EACH(struct bw_host_row), WHY), alive_since_ms, each, ctx)
 EITHER(held_put, (STORE, const struct bw_held *held, WHY), held)
 EITHER(held_move,
-       (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY), id,
-       from, to, now_ms, by)
+       (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY),
+       id, from, to, now_ms, by)
 EITHER(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
 EITHER(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 EITHER(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)

@@ -9,12 +9,15 @@
 
 #include "sqlite-internal.h"
 
-enum bw_err bw_sqlite_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n, struct bw_why *why);
+enum bw_err bw_sqlite_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n,
+                            struct bw_why *why);
 enum bw_err bw_sqlite_settle(struct bw_store *s, const struct bw_settle_in *in, size_t n, struct bw_why *why);
-enum bw_err bw_sqlite_breaker_get(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out, struct bw_why *why);
-enum bw_err bw_sqlite_breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next, struct bw_why *why);
-enum bw_err bw_sqlite_breaker_each(struct bw_store *s, int64_t now_ms, int64_t window_ms, bool all, BW_EACH(struct bw_breaker_row),
-                                   struct bw_why *why);
+enum bw_err bw_sqlite_breaker_get(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out,
+                                  struct bw_why *why);
+enum bw_err bw_sqlite_breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next,
+                                  struct bw_why *why);
+enum bw_err bw_sqlite_breaker_each(struct bw_store *s, int64_t now_ms, int64_t window_ms, bool all,
+                                   BW_EACH(struct bw_breaker_row), struct bw_why *why);
 enum bw_err bw_sqlite_setting_put(struct bw_store *s, const struct bw_setting_row *row, int64_t *version, struct bw_why *why);
 enum bw_err bw_sqlite_setting_each(struct bw_store *s, bool history, BW_EACH(struct bw_setting_row), struct bw_why *why);
 enum bw_err bw_sqlite_list_put(struct bw_store *s, const struct bw_list_row *row, int64_t *version, struct bw_why *why);
@@ -25,9 +28,11 @@ enum bw_err bw_sqlite_host_each(struct bw_store *s, int64_t alive_since_ms, BW_E
 enum bw_err bw_sqlite_held_put(struct bw_store *s, const struct bw_held *held, struct bw_why *why);
 enum bw_err bw_sqlite_held_move(struct bw_store *s, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to,
                                 int64_t now_ms, struct bw_slice by, struct bw_why *why);
-enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held), struct bw_why *why);
+enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held),
+                                struct bw_why *why);
 enum bw_err bw_sqlite_event_add(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);
-enum bw_err bw_sqlite_event_each(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), struct bw_why *why);
+enum bw_err bw_sqlite_event_each(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row),
+                                 struct bw_why *why);
 enum bw_err bw_sqlite_expire(struct bw_store *s, int64_t now_ms, int64_t memory_ms, struct bw_why *why);
 
 /* A held message that an operator let go. */
@@ -53,10 +58,10 @@ void bw_sqlite_meta_put(struct bw_sqlite_lane *lane, const char *name, int64_t v
  * and a slow one delays nobody. */
 struct bw_sqlite_listing {
 	struct bw_sqlite_lane *lane;
-	enum bw_sql sql;        /* ?1: rows after this cursor; the first column is the cursor, in ascending order */
+	enum bw_sql sql; /* ?1: rows after this cursor; the first column is the cursor, in ascending order */
 	struct bw_sqlite_arg args[8];
-	size_t arg_count;       /* args[0] is the cursor's start */
-	int64_t limit;          /* rows at most; 0: all */
+	size_t arg_count; /* args[0] is the cursor's start */
+	int64_t limit;    /* rows at most; 0: all */
 	size_t row_bytes;
 	void (*read)(struct bw_sqlite_lane *lane, sqlite3_stmt *row, struct bw_arena *arena, void *out);
 	bool (*give)(void *taker, const void *row); /* false ends */

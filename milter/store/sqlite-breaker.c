@@ -28,8 +28,8 @@ void bw_sqlite_breaker_read(struct bw_sqlite_lane *lane, sqlite3_stmt *row, int 
 void bw_sqlite_breaker_write(struct bw_sqlite_lane *lane, int64_t tally, const struct bw_breaker *b)
 {
 	bw_sqlite_run(lane, BW_SQL_BREAKER_PUT,
-	              ARGS(INT(tally), INT(b->phase), INT(b->rule), INT(b->since_ms), INT(b->until_ms), INT(b->ordinal), INT(b->limit),
-	                   INT(b->relapses), INT(b->trips), INT(b->override_state), INT(b->override_until_ms),
+	              ARGS(INT(tally), INT(b->phase), INT(b->rule), INT(b->since_ms), INT(b->until_ms), INT(b->ordinal),
+	                   INT(b->limit), INT(b->relapses), INT(b->trips), INT(b->override_state), INT(b->override_until_ms),
 	                   TEXT(bw_slice_of(b->override_owner)), TEXT(bw_slice_of(b->override_reason)), INT(b->version),
 	                   INT(BW_SQLITE_FORMAT)));
 }
@@ -78,7 +78,8 @@ static enum bw_err run_get(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 	return BW_OK;
 }
 
-enum bw_err bw_sqlite_breaker_get(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out, struct bw_why *why)
+enum bw_err bw_sqlite_breaker_get(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out,
+                                  struct bw_why *why)
 {
 	struct get get = { .key = key };
 	enum bw_err err = bw_store_check_key(key, why);
@@ -117,7 +118,8 @@ static enum bw_err run_cas(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 	return BW_OK;
 }
 
-enum bw_err bw_sqlite_breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next, struct bw_why *why)
+enum bw_err bw_sqlite_breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next,
+                                  struct bw_why *why)
 {
 	struct cas cas = { key, next };
 	enum bw_err err = bw_store_check_key(key, why);
@@ -153,8 +155,8 @@ static bool give_row(void *taker, const void *row)
 	return t->each(t->ctx, row);
 }
 
-enum bw_err bw_sqlite_breaker_each(struct bw_store *s, int64_t now_ms, int64_t window_ms, bool all, BW_EACH(struct bw_breaker_row),
-                                   struct bw_why *why)
+enum bw_err bw_sqlite_breaker_each(struct bw_store *s, int64_t now_ms, int64_t window_ms, bool all,
+                                   BW_EACH(struct bw_breaker_row), struct bw_why *why)
 {
 	enum bw_err err = now_ms == 0 ? s->ops->now(s, &now_ms, why) : BW_OK;
 	struct taker taker = { each, ctx };

@@ -1,6 +1,6 @@
 /* Conversations: joined through keys, strongest first; founded when no key is known (semantics 3). */
-#include "bw/clock.h"
 #include "sqlite-conversation.h"
+#include "bw/clock.h"
 
 /* Message-ID, References and In-Reply-To hold the same ids; the other kinds are worlds of their own. CLASS_OWN finds a
  * conversation whose root has no key but its message's identity. */
@@ -11,6 +11,13 @@ static enum key_class class_of(enum bw_join_kind kind)
 	if (kind == BW_JOIN_THREAD_INDEX)
 		return CLASS_THREAD;
 	return kind == BW_JOIN_SUBJECT ? CLASS_SUBJECT : CLASS_ID;
+}
+
+/* A public id and the key it stands for: kinds that happen to share a hash are different conversations. */
+static struct bw_hash public_id(struct bw_hash hash, enum key_class class)
+{
+	hash.b[BW_HASH_BYTES - 1] ^= (uint8_t) class;
+	return hash;
 }
 
 /* --- one conversation --- */
@@ -86,7 +93,8 @@ static int64_t find_key(struct bw_sqlite_lane *lane, int64_t list, enum key_clas
 	return id;
 }
 
-static void put_key(struct bw_sqlite_lane *lane, const struct bw_sqlite_conversation *c, enum key_class class, const struct bw_hash *hash)
+static void put_key(struct bw_sqlite_lane *lane, const struct bw_sqlite_conversation *c, enum key_class class,
+                    const struct bw_hash *hash)
 {
 	bw_sqlite_run(lane, BW_SQL_KEY_PUT, ARGS(INT(c->list), INT(class), HASH(hash), INT(c->id)));
 }
@@ -178,7 +186,8 @@ static void bind_keys(struct search *s, const struct bw_sqlite_conversation *c)
 /* The key that stands for the whole conversation: references come newest first, so the last of them is the root's. */
 static struct bw_hash root_of(const struct bw_count_in *in, enum key_class *class)
 {
-	static const enum bw_join_kind order[] = { BW_JOIN_REFERENCES, BW_JOIN_IN_REPLY_TO, BW_JOIN_MESSAGE_ID, BW_JOIN_THREAD_INDEX };
+	static const enum bw_join_kind order[] = { BW_JOIN_REFERENCES, BW_JOIN_IN_REPLY_TO, BW_JOIN_MESSAGE_ID,
+		                                       BW_JOIN_THREAD_INDEX };
 
 	for (size_t o = 0; o < sizeof(order) / sizeof(order[0]); o++) {
 		for (size_t i = in->key_count; i > 0; i--) {
@@ -194,10 +203,11 @@ static struct bw_hash root_of(const struct bw_count_in *in, enum key_class *clas
 static void found_for(struct search *s)
 {
 	enum key_class class;
+	struct bw_hash root = root_of(s->in, &class);
 
 	s->first = (struct bw_sqlite_conversation){
 		.list = s->list,
-		.hash = root_of(s->in, &class),
+		.hash = public_id(root, class),
 		.founded_ms = s->now_ms,
 		.last_ms = s->now_ms,
 	};
@@ -228,14 +238,16 @@ bool bw_sqlite_conversation_join(struct bw_sqlite_lane *lane, int64_t list, int6
 
 /* --- by public id --- */
 
-bool bw_sqlite_conversation_find(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, struct bw_sqlite_conversation *out)
-{
-	static const enum key_class classes[] = { CLASS_ID, CLASS_THREAD, CLASS_OWN };
+static const enum key_class root_classes[] = { CLASS_ID, CLASS_THREAD, CLASS_OWN };
 
+bool bw_sqlite_conversation_find(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash,
+                                 struct bw_sqlite_conversation *out)
+{
 	if (bw_hash_is_zero(hash))
 		return false;
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		int64_t id = find_key(lane, list, classes[i], hash);
+	for (size_t i = 0; i < sizeof(root_classes) / sizeof(root_classes[0]); i++) {
+		struct bw_hash key = public_id(*hash, root_classes[i]);
+		int64_t id = find_key(lane, list, root_classes[i], &key);
 
 		if (id != 0 && bw_sqlite_conversation_load(lane, id, 0, 0, out))
 			return true;
@@ -248,11 +260,12 @@ void bw_sqlite_conversation_revive(struct bw_sqlite_lane *lane, int64_t list, co
 {
 	if (bw_hash_is_zero(hash) || bw_sqlite_conversation_find(lane, list, hash, out))
 		return;
-	*out = (struct bw_sqlite_conversation){
-		.list = list, .hash = *hash, .founded_ms = now_ms, .last_ms = now_ms, .accepted = 1
-	};
+	*out = (struct bw_sqlite_conversation){ .list = list, .hash = *hash, .founded_ms = now_ms, .last_ms = now_ms, .accepted = 1 };
 	found(lane, out, BW_S(""));
-	put_key(lane, out, CLASS_ID, hash);
-	put_key(lane, out, CLASS_THREAD, hash);
-	put_key(lane, out, CLASS_OWN, hash);
+	/* Which kind its root's key is, nobody says. */
+	for (size_t i = 0; i < sizeof(root_classes) / sizeof(root_classes[0]); i++) {
+		struct bw_hash key = public_id(*hash, root_classes[i]);
+
+		put_key(lane, out, root_classes[i], &key);
+	}
 }

@@ -26,7 +26,8 @@ bool bw_sqlite_conversation_load(struct bw_sqlite_lane *lane, int64_t id, int64_
                                  struct bw_sqlite_conversation *out);
 void bw_sqlite_conversation_store(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *c);
 /* By its public id. */
-bool bw_sqlite_conversation_find(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, struct bw_sqlite_conversation *out);
+bool bw_sqlite_conversation_find(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash,
+                                 struct bw_sqlite_conversation *out);
 /* The same; if there is none it is made anew, as one that went out: its replies will find it by its root. */
 void bw_sqlite_conversation_revive(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, int64_t now_ms,
                                    struct bw_sqlite_conversation *out);
@@ -34,7 +35,8 @@ void bw_sqlite_conversation_revive(struct bw_sqlite_lane *lane, int64_t list, co
 bool bw_sqlite_conversation_join(struct bw_sqlite_lane *lane, int64_t list, int64_t now_ms, const struct bw_count_in *in,
                                  struct bw_sqlite_conversation *joined, struct bw_sqlite_conversation *rival);
 /* The younger goes into the older, which `a` is afterwards. */
-void bw_sqlite_conversation_merge(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *a, struct bw_sqlite_conversation *b);
+void bw_sqlite_conversation_merge(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *a,
+                                  struct bw_sqlite_conversation *b);
 bool bw_sqlite_conversation_older(const struct bw_sqlite_conversation *a, const struct bw_sqlite_conversation *b);
 
 #endif

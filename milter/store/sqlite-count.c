@@ -247,7 +247,8 @@ static void admit(struct bw_sqlite_case *c)
 	else
 		c->offer.flags &= ~(int64_t)BW_OFFER_LIVE; /* what an earlier call put in stays in for good */
 	if (out->provisional)
-		bw_sqlite_accept(c->lane, &a, c->now_ms, split && c->message.post_ms != 0 ? c->message.post_ms : c->now_ms, c->in->deliveries);
+		bw_sqlite_accept(c->lane, &a, c->now_ms, split && c->message.post_ms != 0 ? c->message.post_ms : c->now_ms,
+		                 c->in->deliveries);
 }
 
 /* --- the whole --- */
@@ -318,7 +319,8 @@ static enum bw_err count_all(struct bw_sqlite_lane *lane, void *arg, struct bw_w
 	return BW_OK;
 }
 
-enum bw_err bw_sqlite_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n, struct bw_why *why)
+enum bw_err bw_sqlite_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n,
+                            struct bw_why *why)
 {
 	struct count c = { in, calloc(n, sizeof(*out)), n };
 	enum bw_err err = bw_store_check_count(in, n, why);

@@ -7,8 +7,9 @@ static enum bw_err run_add(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 
 	(void)why;
 	bw_sqlite_run(lane, BW_SQL_EVENT_ADD,
-	              ARGS(INT(bw_sqlite_now(lane, e->at_ms)), INT(e->event), TEXT(bw_sqlite_cut(e->host)), TEXT(bw_sqlite_cut(e->list)),
-	                   TEXT(bw_sqlite_cut(e->guard)), TEXT(bw_sqlite_cut(e->text)), TEXT(bw_sqlite_cut(e->owner))));
+	              ARGS(INT(bw_sqlite_now(lane, e->at_ms)), INT(e->event), TEXT(bw_sqlite_cut(e->host)),
+	                   TEXT(bw_sqlite_cut(e->list)), TEXT(bw_sqlite_cut(e->guard)), TEXT(bw_sqlite_cut(e->text)),
+	                   TEXT(bw_sqlite_cut(e->owner))));
 	return BW_OK;
 }
 
@@ -60,7 +61,8 @@ static enum bw_err run_start(struct bw_sqlite_lane *lane, void *arg, struct bw_w
 	return BW_OK;
 }
 
-enum bw_err bw_sqlite_event_each(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), struct bw_why *why)
+enum bw_err bw_sqlite_event_each(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row),
+                                 struct bw_why *why)
 {
 	struct start start = { since_ms, limit, 0 };
 	struct bw_sqlite_lane *lane = bw_sqlite_of(s)->ledger;

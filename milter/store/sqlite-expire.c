@@ -90,8 +90,9 @@ static size_t find_past(struct bw_sqlite_lane *lane, const struct table *table, 
 {
 	struct bw_sqlite_place from = *at, place = { 0 };
 	size_t n = 0, looked = 0;
-	sqlite3_stmt *row = bw_sqlite_rows(lane, table->look, ARGS(INT(from.list), INT(from.class), HASH(&from.hash), HASH(&from.part),
-	                                                           INT(cutoff_ms), INT(ROWS_A_CALL)));
+	sqlite3_stmt *row = bw_sqlite_rows(
+		lane, table->look,
+		ARGS(INT(from.list), INT(from.class), HASH(&from.hash), HASH(&from.part), INT(cutoff_ms), INT(ROWS_A_CALL)));
 
 	for (; row != NULL; row = bw_sqlite_next(lane, row) ? row : NULL) {
 		place.list = sqlite3_column_int64(row, 0);

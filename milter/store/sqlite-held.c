@@ -16,9 +16,9 @@ static enum bw_err run_put(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 	              ARGS(HASH(&h->id), TEXT(bw_sqlite_cut(h->host)), TEXT(bw_sqlite_cut(h->queue_id)), TEXT(bw_sqlite_cut(h->mta)),
 	                   TEXT(h->list), HASH(&h->conversation), TEXT(bw_sqlite_cut(h->guard)), TEXT(bw_sqlite_cut(h->sentence)),
 	                   TEXT(bw_sqlite_cut(h->sender)), TEXT(bw_sqlite_cut(h->identity)), TEXT(bw_sqlite_cut(h->message_id)),
-	                   TEXT(bw_sqlite_cut(h->subject)), INT(h->deliveries), INT(h->size_bytes), INT(bw_sqlite_now(lane, h->held_ms)),
-	                   HASH(&h->message), INT(h->side), INT(h->state), INT(h->state_ms), TEXT(bw_sqlite_cut(h->state_by)),
-	                   INT(BW_SQLITE_FORMAT)));
+	                   TEXT(bw_sqlite_cut(h->subject)), INT(h->deliveries), INT(h->size_bytes),
+	                   INT(bw_sqlite_now(lane, h->held_ms)), HASH(&h->message), INT(h->side), INT(h->state), INT(h->state_ms),
+	                   TEXT(bw_sqlite_cut(h->state_by)), INT(BW_SQLITE_FORMAT)));
 	return BW_OK;
 }
 
@@ -62,7 +62,8 @@ static enum bw_err run_move(struct bw_sqlite_lane *lane, void *arg, struct bw_wh
 
 	bw_sqlite_done(row);
 	if (state != m->from)
-		return bw_fail(why, BW_ERR_CONFLICT, "the held message is %s, not %s", bw_held_state_name(state), bw_held_state_name(m->from));
+		return bw_fail(why, BW_ERR_CONFLICT, "the held message is %s, not %s", bw_held_state_name(state),
+		               bw_held_state_name(m->from));
 	bw_sqlite_run(lane, BW_SQL_HELD_MOVE, ARGS(HASH(m->id), INT(m->to), INT(released.now_ms), TEXT(bw_sqlite_cut(m->by))));
 	if (m->to == BW_HELD_RELEASED)
 		bw_sqlite_release(lane, &released);
@@ -117,7 +118,8 @@ static bool give_row(void *taker, const void *row)
 	return t->each(t->ctx, row);
 }
 
-enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held), struct bw_why *why)
+enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held),
+                                struct bw_why *why)
 {
 	struct taker taker = { each, ctx };
 	struct bw_sqlite_listing listing = {

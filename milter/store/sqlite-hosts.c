@@ -7,9 +7,9 @@ static enum bw_err run_beat(struct bw_sqlite_lane *lane, void *arg, struct bw_wh
 
 	(void)why;
 	bw_sqlite_run(lane, BW_SQL_HOST_PUT,
-	              ARGS(TEXT(bw_sqlite_cut(h->host)), TEXT(bw_sqlite_cut(h->version)), INT(h->pid), INT(bw_sqlite_now(lane, h->seen_ms)),
-	                   INT(h->settings_version), INT(h->directory_version), INT(h->format), INT(h->degraded), INT(h->deliveries),
-	                   INT(h->held), INT(h->accepted), INT(h->started_ms)));
+	              ARGS(TEXT(bw_sqlite_cut(h->host)), TEXT(bw_sqlite_cut(h->version)), INT(h->pid),
+	                   INT(bw_sqlite_now(lane, h->seen_ms)), INT(h->settings_version), INT(h->directory_version), INT(h->format),
+	                   INT(h->degraded), INT(h->deliveries), INT(h->held), INT(h->accepted), INT(h->started_ms)));
 	return BW_OK;
 }
 

@@ -19,8 +19,8 @@
 #include "bw/store.h"
 #include "sqlite-sql.h"
 
-#define BW_SQLITE_FORMAT 1 /* of the file and of the records in it */
-#define BW_SQLITE_TEXT_BYTES_MAX 4096   /* of a text in ledger and history; longer ones are cut */
+#define BW_SQLITE_FORMAT          1      /* of the file and of the records in it */
+#define BW_SQLITE_TEXT_BYTES_MAX  4096   /* of a text in ledger and history; longer ones are cut */
 #define BW_SQLITE_VALUE_BYTES_MAX 262144 /* of what an operator stores; longer ones are refused */
 
 enum bw_sqlite_mode { BW_SQLITE_READ, BW_SQLITE_WRITE, BW_SQLITE_BARE /* outside of any transaction */ };
@@ -63,15 +63,15 @@ struct bw_sqlite {
 	struct bw_store base;
 	char *path;
 	int64_t busy_ms;
-	bool memory;                     /* ":memory:": both lanes are one */
+	bool memory; /* ":memory:": both lanes are one */
 	struct bw_sqlite_lane lanes[2];
 	struct bw_sqlite_lane *counting, *ledger;
-	pthread_mutex_t gate_lock;       /* one writing transaction at a time in this process; others are SQLite's business */
+	pthread_mutex_t gate_lock; /* one writing transaction at a time in this process; others are SQLite's business */
 	pthread_cond_t gate_opens;
 	bool gate_taken;
-	_Atomic int64_t last_ms;         /* latest store time this process has seen */
-	struct bw_sqlite_sweep sweep;    /* where the next expire() goes on */
-	int64_t (*clock)(void *ctx);     /* wall time; tests and simulate put their own */
+	_Atomic int64_t last_ms;      /* latest store time this process has seen */
+	struct bw_sqlite_sweep sweep; /* where the next expire() goes on */
+	int64_t (*clock)(void *ctx);  /* wall time; tests and simulate put their own */
 	void *clock_ctx;
 };
 
@@ -82,7 +82,8 @@ typedef enum bw_err bw_sqlite_run_fn(struct bw_sqlite_lane *lane, void *arg, str
 /* Runs `run(lane, arg, why)` on the lane, in a transaction of its mode that it may share with others. What `run` refuses
  * (BW_ERR_INPUT, _RANGE, _CONFLICT, _NOT_FOUND, _EXISTS, _LIMIT, _PERMISSION) it refuses before it writes; any other failure
  * undoes everybody's work in the transaction. Never waits longer than busy_ms for other processes. */
-enum bw_err bw_sqlite_do(struct bw_sqlite_lane *lane, enum bw_sqlite_mode mode, bw_sqlite_run_fn *run, void *arg, struct bw_why *why);
+enum bw_err bw_sqlite_do(struct bw_sqlite_lane *lane, enum bw_sqlite_mode mode, bw_sqlite_run_fn *run, void *arg,
+                         struct bw_why *why);
 enum bw_err bw_sqlite_lane_open(struct bw_sqlite *store, struct bw_sqlite_lane *lane, struct bw_why *why);
 void bw_sqlite_lane_close(struct bw_sqlite_lane *lane);
 /* Turns an SQLite failure into a sentence an operator can act on. */
@@ -100,8 +101,8 @@ struct bw_sqlite_arg {
 #define INT(v)  ((struct bw_sqlite_arg){ .kind = BW_SQLITE_INT, .number = (v) })
 #define HASH(h) ((struct bw_sqlite_arg){ .kind = BW_SQLITE_HASH, .hash = (h) })
 #define TEXT(s) ((struct bw_sqlite_arg){ .kind = BW_SQLITE_TEXT, .text = (s) })
-#define ARGS(...)                                                                                                         \
-	(const struct bw_sqlite_arg[]){ __VA_ARGS__ },                                                                        \
+#define ARGS(...)                                  \
+	(const struct bw_sqlite_arg[]){ __VA_ARGS__ }, \
 		sizeof((const struct bw_sqlite_arg[]){ __VA_ARGS__ }) / sizeof(struct bw_sqlite_arg)
 #define NO_ARGS NULL, 0
 

@@ -6,8 +6,8 @@
 #include "sqlite-internal.h"
 
 enum {
-	JOBS_TOGETHER = 64,    /* jobs in one transaction: bounds how long others find the file locked */
-	POLL_FIRST_US = 50,    /* waits for another process's write, doubling from here */
+	JOBS_TOGETHER = 64, /* jobs in one transaction: bounds how long others find the file locked */
+	POLL_FIRST_US = 50, /* waits for another process's write, doubling from here */
 	POLL_LONGEST_US = 2000
 };
 
@@ -190,7 +190,8 @@ static void lead(struct bw_sqlite_lane *lane)
 	}
 }
 
-enum bw_err bw_sqlite_do(struct bw_sqlite_lane *lane, enum bw_sqlite_mode mode, bw_sqlite_run_fn *run, void *arg, struct bw_why *why)
+enum bw_err bw_sqlite_do(struct bw_sqlite_lane *lane, enum bw_sqlite_mode mode, bw_sqlite_run_fn *run, void *arg,
+                         struct bw_why *why)
 {
 	struct bw_sqlite_job job = {
 		.run = run,

@@ -52,7 +52,9 @@ static bool give_page(const struct page *p, int64_t *given)
 
 enum bw_err bw_sqlite_list_rows(struct bw_sqlite_listing *listing, struct bw_why *why)
 {
-	struct page p = { .listing = listing, .arena = bw_arena_new(PAGE_BYTES), .rows = calloc(PAGE_ROWS, listing->row_bytes), .full = true };
+	struct page p = {
+		.listing = listing, .arena = bw_arena_new(PAGE_BYTES), .rows = calloc(PAGE_ROWS, listing->row_bytes), .full = true
+	};
 	enum bw_err err = BW_OK;
 	int64_t given = 0;
 	bool more = true;

@@ -17,9 +17,9 @@ static enum bw_err run_put(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 	bw_sqlite_meta_put(lane, "directory-version", p->version);
 	/* A removed list keeps its row, so that readers of changes learn of it. */
 	bw_sqlite_run(lane, BW_SQL_DIRECTORY_PUT,
-	              ARGS(INT(p->version), TEXT(row->address), TEXT(row->owner), TEXT(row->list_id), TEXT(row->posters), INT(row->size),
-	                   INT(row->source), INT(row->unconfirmed), INT(row->removed), INT(bw_sqlite_now(lane, row->changed_ms)),
-	                   INT(BW_SQLITE_FORMAT)));
+	              ARGS(INT(p->version), TEXT(row->address), TEXT(row->owner), TEXT(row->list_id), TEXT(row->posters),
+	                   INT(row->size), INT(row->source), INT(row->unconfirmed), INT(row->removed),
+	                   INT(bw_sqlite_now(lane, row->changed_ms)), INT(BW_SQLITE_FORMAT)));
 	return BW_OK;
 }
 
@@ -29,8 +29,8 @@ enum bw_err bw_sqlite_list_put(struct bw_store *s, const struct bw_list_row *row
 	enum bw_err err = bw_store_check_place(row->address, BW_SIDE_MEMBERS, 0, why);
 
 	if (err == BW_OK && row->owner.n + row->list_id.n + row->posters.n > BW_SQLITE_VALUE_BYTES_MAX)
-		err = bw_fail(why, BW_ERR_LIMIT, "%.*s: owner, list id and posters of more than %d bytes", (int)row->address.n, row->address.p,
-		              BW_SQLITE_VALUE_BYTES_MAX);
+		err = bw_fail(why, BW_ERR_LIMIT, "%.*s: owner, list id and posters of more than %d bytes", (int)row->address.n,
+		              row->address.p, BW_SQLITE_VALUE_BYTES_MAX);
 	if (err == BW_OK)
 		err = bw_sqlite_do(bw_sqlite_of(s)->ledger, BW_SQLITE_WRITE, run_put, &put, why);
 	if (err == BW_OK && version != NULL)

@@ -26,8 +26,8 @@ static void read_offer(const int64_t *v, struct bw_sqlite_offer *o)
 	o->deliveries = v[5];
 }
 
-void bw_sqlite_message_load(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, int64_t now_ms, int64_t memory_ms,
-                            struct bw_sqlite_message *out)
+void bw_sqlite_message_load(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, int64_t now_ms,
+                            int64_t memory_ms, struct bw_sqlite_message *out)
 {
 	int64_t v[MESSAGE_COLUMNS + OFFER_COLUMNS];
 
@@ -66,13 +66,14 @@ void bw_sqlite_message_store(struct bw_sqlite_lane *lane, const struct bw_sqlite
 	                   INT(o->seen), INT(o->accepted_ms), INT(o->prior_ms), INT(o->at_ms), INT(o->deliveries)));
 }
 
-void bw_sqlite_offer_load(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m, const struct bw_hash *recipients, int64_t now_ms,
-                          int64_t memory_ms, struct bw_sqlite_offer *out)
+void bw_sqlite_offer_load(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m, const struct bw_hash *recipients,
+                          int64_t now_ms, int64_t memory_ms, struct bw_sqlite_offer *out)
 {
 	int64_t v[1 + OFFER_COLUMNS];
 
 	*out = (struct bw_sqlite_offer){ .apart = true, .seen = BW_SEEN_COUNT };
-	if (!m->known || !bw_sqlite_ints(lane, BW_SQL_PART_GET, v, 1 + OFFER_COLUMNS, ARGS(INT(m->list), HASH(&m->hash), HASH(recipients))))
+	if (!m->known ||
+	    !bw_sqlite_ints(lane, BW_SQL_PART_GET, v, 1 + OFFER_COLUMNS, ARGS(INT(m->list), HASH(&m->hash), HASH(recipients))))
 		return;
 	/* A part of an earlier life of this identity, which was forgotten meanwhile, was never seen. */
 	if (memory_ms > 0 && now_ms - v[0] >= memory_ms)
@@ -94,7 +95,8 @@ void bw_sqlite_offer_store(struct bw_sqlite_lane *lane, struct bw_sqlite_message
 
 /* --- acceptance --- */
 
-void bw_sqlite_accept(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a, int64_t now_ms, int64_t at_ms, int64_t deliveries)
+void bw_sqlite_accept(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a, int64_t now_ms, int64_t at_ms,
+                      int64_t deliveries)
 {
 	struct bw_sqlite_message *m = a->message;
 	struct bw_sqlite_offer *o = a->offer;

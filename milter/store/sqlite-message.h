@@ -25,11 +25,11 @@ enum {
 
 /* One transaction in which the message was offered: an expander's has a row of its own, else it is the message's. */
 struct bw_sqlite_offer {
-	bool apart;          /* of an expander */
+	bool apart; /* of an expander */
 	bool known;
-	int64_t flags, seen; /* enum bw_seen of the last count; BW_SEEN_COUNT once that is settled */
-	int64_t accepted_ms; /* latest acceptance, 0: none */
-	int64_t prior_ms;    /* the one before the last count */
+	int64_t flags, seen;       /* enum bw_seen of the last count; BW_SEEN_COUNT once that is settled */
+	int64_t accepted_ms;       /* latest acceptance, 0: none */
+	int64_t prior_ms;          /* the one before the last count */
 	int64_t at_ms, deliveries; /* what is in */
 };
 
@@ -39,7 +39,7 @@ struct bw_sqlite_message {
 	int64_t list, flags, seen_ms;
 	int64_t conversation, rival;
 	int64_t attempt_ms;
-	int64_t list_before_ms, list_last_ms;                 /* the sender's and anyone's attempt before this one */
+	int64_t list_before_ms, list_last_ms; /* the sender's and anyone's attempt before this one */
 	int64_t conversation_before_ms, conversation_last_ms;
 	int64_t reply_ms;
 	int64_t accepted; /* offers that stand accepted */
@@ -48,11 +48,11 @@ struct bw_sqlite_message {
 };
 
 /* Reads message and offer; what is older than memory_ms was never seen. */
-void bw_sqlite_message_load(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, int64_t now_ms, int64_t memory_ms,
-                            struct bw_sqlite_message *out);
+void bw_sqlite_message_load(struct bw_sqlite_lane *lane, int64_t list, const struct bw_hash *hash, int64_t now_ms,
+                            int64_t memory_ms, struct bw_sqlite_message *out);
 void bw_sqlite_message_store(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m);
-void bw_sqlite_offer_load(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m, const struct bw_hash *recipients, int64_t now_ms,
-                          int64_t memory_ms, struct bw_sqlite_offer *out);
+void bw_sqlite_offer_load(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m, const struct bw_hash *recipients,
+                          int64_t now_ms, int64_t memory_ms, struct bw_sqlite_offer *out);
 /* An offer that is not apart goes into the message: store that after it. */
 void bw_sqlite_offer_store(struct bw_sqlite_lane *lane, struct bw_sqlite_message *m, const struct bw_hash *recipients,
                            const struct bw_sqlite_offer *o);
@@ -67,7 +67,8 @@ struct bw_sqlite_acceptance {
 };
 
 /* Marks an offer accepted at now_ms, its deliveries standing at `at_ms`; and undoes that. */
-void bw_sqlite_accept(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a, int64_t now_ms, int64_t at_ms, int64_t deliveries);
+void bw_sqlite_accept(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a, int64_t now_ms, int64_t at_ms,
+                      int64_t deliveries);
 void bw_sqlite_take_back(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a);
 
 /* --- lists (sqlite-message.c) --- */

@@ -4,7 +4,7 @@
 #include "bw/clock.h"
 #include "sqlite-backend.h"
 
-#define TEXT_OF(x) TEXT_OF_(x)
+#define TEXT_OF(x)  TEXT_OF_(x)
 #define TEXT_OF_(x) #x
 
 #define APPLICATION_ID 1651991666 /* "bwtr" */
@@ -12,17 +12,17 @@
 /* WAL: readers never wait and a writer never waits for readers. Counting may lose its last moment in a power failure
  * (NORMAL); the ledger may not (FULL). Counting checkpoints by itself only when nobody calls expire(). */
 static const char settings_of_all[] = "PRAGMA journal_mode = WAL;"
-                                      "PRAGMA foreign_keys = OFF;"
-                                      "PRAGMA temp_store = MEMORY;"
-                                      "PRAGMA trusted_schema = OFF;"
-                                      "PRAGMA journal_size_limit = 67108864;"
-                                      "PRAGMA cache_size = -16384;";
+									  "PRAGMA foreign_keys = OFF;"
+									  "PRAGMA temp_store = MEMORY;"
+									  "PRAGMA trusted_schema = OFF;"
+									  "PRAGMA journal_size_limit = 67108864;"
+									  "PRAGMA cache_size = -16384;";
 static const char settings_of_counting[] = "PRAGMA synchronous = NORMAL;"
-                                           "PRAGMA secure_delete = OFF;" /* keyed hashes and numbers only */
-                                           "PRAGMA wal_autocheckpoint = 16384;";
+										   "PRAGMA secure_delete = OFF;" /* keyed hashes and numbers only */
+										   "PRAGMA wal_autocheckpoint = 16384;";
 static const char settings_of_ledger[] = "PRAGMA synchronous = FULL;"
-                                         "PRAGMA secure_delete = ON;"
-                                         "PRAGMA wal_autocheckpoint = 16384;";
+										 "PRAGMA secure_delete = ON;"
+										 "PRAGMA wal_autocheckpoint = 16384;";
 
 static const char schema[] =
 	/* One row a fact about the whole store. */
@@ -31,12 +31,15 @@ static const char schema[] =
 	/* --- counting: keyed hashes and numbers; kept for the memory, 7 days --- */
 	"CREATE TABLE list(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
 	"CREATE TABLE tally(id INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL,"
-	" window_edge INTEGER NOT NULL, window_next INTEGER NOT NULL, window_senders INTEGER NOT NULL, window_amount INTEGER NOT NULL,"
+	" window_edge INTEGER NOT NULL, window_next INTEGER NOT NULL, window_senders INTEGER NOT NULL, window_amount INTEGER NOT "
+    "NULL,"
 	" day_edge INTEGER NOT NULL, day_next INTEGER NOT NULL, day_senders INTEGER NOT NULL, day_amount INTEGER NOT NULL,"
-	" phase_edge INTEGER NOT NULL, phase_next INTEGER NOT NULL, phase_senders INTEGER NOT NULL, phase_amount INTEGER NOT NULL) STRICT;"
+	" phase_edge INTEGER NOT NULL, phase_next INTEGER NOT NULL, phase_senders INTEGER NOT NULL, phase_amount INTEGER NOT NULL) "
+    "STRICT;"
 	/* Standings (at_ms 0): hash is the sender, other the message of its latest attempt, n when that was. Log: hash is the
 	 * message, other its sender, n replies or deliveries. */
-	"CREATE TABLE entry(tally INTEGER NOT NULL, at_ms INTEGER NOT NULL, hash BLOB NOT NULL, other BLOB NOT NULL, n INTEGER NOT NULL,"
+	"CREATE TABLE entry(tally INTEGER NOT NULL, at_ms INTEGER NOT NULL, hash BLOB NOT NULL, other BLOB NOT NULL, n INTEGER NOT "
+    "NULL,"
 	" standing INTEGER NOT NULL, PRIMARY KEY(tally, at_ms, hash)) WITHOUT ROWID, STRICT;"
 	"CREATE TABLE conversation(id INTEGER PRIMARY KEY, list INTEGER NOT NULL, hash BLOB NOT NULL, founded_ms INTEGER NOT NULL,"
 	" last_ms INTEGER NOT NULL, accepted INTEGER NOT NULL, merged_into INTEGER NOT NULL, root TEXT NOT NULL) STRICT;"
@@ -63,7 +66,8 @@ static const char schema[] =
 	"CREATE TABLE setting_history(id INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL, owner TEXT NOT NULL,"
 	" reason TEXT NOT NULL, set_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, version INTEGER NOT NULL,"
 	" format INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE directory(version INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, list_id TEXT NOT NULL,"
+	"CREATE TABLE directory(version INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, list_id TEXT NOT "
+    "NULL,"
 	" posters TEXT NOT NULL, size INTEGER NOT NULL, source INTEGER NOT NULL, unconfirmed INTEGER NOT NULL,"
 	" removed INTEGER NOT NULL, changed_ms INTEGER NOT NULL, format INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE host(id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE, version TEXT NOT NULL, pid INTEGER NOT NULL,"
@@ -73,13 +77,14 @@ static const char schema[] =
 	"CREATE TABLE held(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, host TEXT NOT NULL, queue_id TEXT NOT NULL,"
 	" mta TEXT NOT NULL, list TEXT NOT NULL, conversation BLOB NOT NULL, guard TEXT NOT NULL, sentence TEXT NOT NULL,"
 	" sender TEXT NOT NULL, identity TEXT NOT NULL, message_id TEXT NOT NULL, subject TEXT NOT NULL, deliveries INTEGER NOT NULL,"
-	" size_bytes INTEGER NOT NULL, held_ms INTEGER NOT NULL, message BLOB NOT NULL, side INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" size_bytes INTEGER NOT NULL, held_ms INTEGER NOT NULL, message BLOB NOT NULL, side INTEGER NOT NULL, state INTEGER NOT "
+    "NULL,"
 	" state_ms INTEGER NOT NULL, state_by TEXT NOT NULL, format INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE event(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, event INTEGER NOT NULL, host TEXT NOT NULL,"
 	" list TEXT NOT NULL, guard TEXT NOT NULL, text TEXT NOT NULL, owner TEXT NOT NULL) STRICT;"
 
 	"PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
-	"PRAGMA user_version = " TEXT_OF(BW_SQLITE_FORMAT) ";";
+													   "PRAGMA user_version = " TEXT_OF(BW_SQLITE_FORMAT) ";";
 
 /* Two that turn a fresh file to WAL at once are told "busy" without the busy handler being asked. */
 static enum bw_err execute(struct bw_sqlite_lane *lane, const char *sql, struct bw_why *why)

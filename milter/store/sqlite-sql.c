@@ -5,14 +5,15 @@
 #include <stddef.h>
 
 /* Columns that are read and written in one order. */
-#define MESSAGE_COLUMNS                                                                                                   \
-	"flags, seen_ms, conversation, rival, attempt_ms, list_before_ms, list_last_ms, conversation_before_ms, "             \
+#define MESSAGE_COLUMNS                                                                                       \
+	"flags, seen_ms, conversation, rival, attempt_ms, list_before_ms, list_last_ms, conversation_before_ms, " \
 	"conversation_last_ms, reply_ms, accepted, post_ms"
 #define OFFER_COLUMNS "offer_flags, offer_seen, accepted_ms, prior_ms, at_ms, deliveries"
-#define BREAKER_COLUMNS                                                                                                   \
-	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, "   \
+#define BREAKER_COLUMNS                                                                                                 \
+	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, " \
 	"reason, version"
 
+/* clang-format off */
 static const char *const texts[] = {
 	/* Transactions. */
 	[BW_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -209,6 +210,7 @@ static const char *const texts[] = {
 		"DELETE FROM held WHERE seq IN (SELECT seq FROM held WHERE state <> 0 AND state_ms <= ?1 LIMIT "
 		"?2)",
 };
+/* clang-format on */
 static_assert(sizeof(texts) / sizeof(texts[0]) == BW_SQL_COUNT, "a text for every statement");
 
 const char *bw_sql_text(enum bw_sql sql)

@@ -124,7 +124,8 @@ static void stand_back(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, c
 	note_sender(t, from_ms, at_ms);
 }
 
-void bw_sqlite_attempt_give_back(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e, int64_t before_ms)
+void bw_sqlite_attempt_give_back(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e,
+                                 int64_t before_ms)
 {
 	int64_t have[2];
 
@@ -159,7 +160,8 @@ void bw_sqlite_log_take(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, 
 /* --- questions --- */
 
 /* Walks the log from the memo's edge: up to `until_ms` to take off, or from there on to count anew. */
-static void walk(struct bw_sqlite_lane *lane, const struct bw_sqlite_tally *t, struct bw_sqlite_memo *m, int64_t edge_ms, bool anew)
+static void walk(struct bw_sqlite_lane *lane, const struct bw_sqlite_tally *t, struct bw_sqlite_memo *m, int64_t edge_ms,
+                 bool anew)
 {
 	int64_t from_ms = anew ? edge_ms : m->edge_ms;
 	sqlite3_stmt *row = bw_sqlite_rows(lane, BW_SQL_LOG_WALK, ARGS(INT(t->id), INT(from_ms)));
@@ -179,8 +181,8 @@ static void walk(struct bw_sqlite_lane *lane, const struct bw_sqlite_tally *t, s
 		bw_sqlite_done(row);
 }
 
-const struct bw_sqlite_memo *bw_sqlite_after(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, enum bw_sqlite_memo_name name,
-                                             int64_t edge_ms)
+const struct bw_sqlite_memo *bw_sqlite_after(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t,
+                                             enum bw_sqlite_memo_name name, int64_t edge_ms)
 {
 	struct bw_sqlite_memo *m = &t->memos[name];
 	bool anew = edge_ms < m->edge_ms;

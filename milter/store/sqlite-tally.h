@@ -54,13 +54,14 @@ int64_t bw_sqlite_attempt_last(struct bw_sqlite_lane *lane, const struct bw_sqli
  * where the sender stood, 0: nowhere. */
 int64_t bw_sqlite_attempt_put(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e, bool anew);
 /* Undoes an attempt, before which the sender stood at `before_ms` (0: not at all). */
-void bw_sqlite_attempt_give_back(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e, int64_t before_ms);
+void bw_sqlite_attempt_give_back(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e,
+                                 int64_t before_ms);
 /* Logs what happened with an amount of replies or deliveries (0 is fine), added to what the entry has; and takes it back. */
 void bw_sqlite_log_add(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e, int64_t amount);
 void bw_sqlite_log_take(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, const struct bw_sqlite_entry *e, int64_t amount);
 /* What is after an edge. */
-const struct bw_sqlite_memo *bw_sqlite_after(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t, enum bw_sqlite_memo_name name,
-                                             int64_t edge_ms);
+const struct bw_sqlite_memo *bw_sqlite_after(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t,
+                                             enum bw_sqlite_memo_name name, int64_t edge_ms);
 /* Distinct senders of two tallies together. */
 int64_t bw_sqlite_senders_of_both(struct bw_sqlite_lane *lane, const struct bw_sqlite_tally *a, const struct bw_sqlite_tally *b,
                                   int64_t edge_ms);

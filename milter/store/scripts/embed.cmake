@@ -1,0 +1,23 @@
+# cmake -DOUT=FILE.c -DDIR=scripts -DSCRIPTS="name=a.lua+b.lua;..." -P embed.cmake
+# Joins the files of each script and writes them as bytes with their SHA-1, so that EVALSHA needs no digest at run time.
+set(bodies "")
+set(rows "")
+foreach(script ${SCRIPTS})
+  string(REGEX MATCH "^([a-z]+)=(.*)$" _ "${script}")
+  set(name ${CMAKE_MATCH_1})
+  string(REPLACE "+" ";" parts "${CMAKE_MATCH_2}")
+  set(text "")
+  foreach(part ${parts})
+    file(READ "${DIR}/${part}" piece)
+    string(APPEND text "${piece}")
+  endforeach()
+  string(SHA1 sha "${text}")
+  string(LENGTH "${text}" length)
+  string(HEX "${text}" hex)
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND bodies "static const unsigned char ${name}_lua[] = {\n${hex}\n};\n")
+  string(APPEND rows "\t{ \"${name}\", \"${sha}\", ${name}_lua, sizeof(${name}_lua) },\n")
+endforeach()
+file(WRITE "${OUT}" "/* Written by embed.cmake. */\n#include \"redis-script.h\"\n\n${bodies}
+const struct bw_redis_script bw_redis_scripts[BW_REDIS_SCRIPT_COUNT] = {\n${rows}};\n")

@@ -1,0 +1,92 @@
+-- held.lua (after site.lua): the ledger, one row a held message.
+--
+-- KEYS   1 numbers   2 held: hash, id -> row   3 order: sorted set, id by number
+-- ARGV   3 what to do:
+--          put ID HOST QUEUE-ID MTA LIST CONVERSATION GUARD SENTENCE SENDER IDENTITY MESSAGE-ID SUBJECT DELIVERIES BYTES MESSAGE
+--              SIDE STATE STATE-MS STATE-BY     reply: 1; 0: another message stands under this id
+--          move ID FROM TO BY    reply: {1, state since, list, side, message, conversation, deliveries}; {0, state}; {}: no such
+--          paid ID               a released message is marked accepted in its list. Until then moving it again goes on with it
+--          each AFTER LIMIT ID CONVERSATION LIST STATE     reply: {number looked at last, 0: all; rows}; '' selects all
+--        row: number, id, host, queue id, mta, list, conversation, guard, sentence, sender, identity, message id, subject,
+--        deliveries, bytes, held, message, side, state, state since, by, owed
+
+local held, order = KEYS[2], KEYS[3]
+local ID, QUEUE_ID, LIST, CONVERSATION, DELIVERIES, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 3, 5, 7, 8, 15, 18, 19, 20, 21, 22, 23
+local RELEASED = '1'
+local AT_ONCE = 256
+
+function todo.put()
+	local there = call('HGET', held, ARGV[4])
+	if there then
+		-- Said again after an answer that got lost: the entry is there, and stays as it is.
+		local r = row(there)
+		return r[MESSAGE] == ARGV[18] and r[QUEUE_ID] == ARGV[6] and 1 or 0
+	end
+	local now, n = clock_seen(), next_number('held')
+	local r = { FORMAT, text(n) }
+	for i = 4, 17 do
+		r[#r + 1] = ARGV[i]
+	end
+	r[#r + 1] = text(now)
+	for i = 18, 22 do
+		r[#r + 1] = ARGV[i]
+	end
+	r[#r + 1] = '0'
+	call('HSET', held, ARGV[4], pack(r))
+	call('ZADD', order, n, ARGV[4])
+	return 1
+end
+
+local function answer(r)
+	return { 1, r[SINCE], r[LIST], r[SIDE], r[MESSAGE], r[CONVERSATION], r[DELIVERIES] }
+end
+
+function todo.move()
+	local there = call('HGET', held, ARGV[4])
+	local from, to = ARGV[5], ARGV[6]
+	if not there then
+		return {}
+	end
+	local r = row(there)
+	if r[STATE] == RELEASED and to == RELEASED and r[OWED] == '1' then
+		return answer(r)
+	elseif r[STATE] ~= from then
+		return { 0, r[STATE] }
+	end
+	r[STATE], r[SINCE], r[BY], r[OWED] = to, text(clock_seen()), ARGV[7], to == RELEASED and '1' or '0'
+	call('HSET', held, ARGV[4], pack(r))
+	return answer(r)
+end
+
+function todo.paid()
+	local there = call('HGET', held, ARGV[4])
+	if there then
+		local r = row(there)
+		r[OWED] = '0'
+		call('HSET', held, ARGV[4], pack(r))
+	end
+	return 1
+end
+
+local function selects(r)
+	return (ARGV[7] == '' or r[CONVERSATION] == ARGV[7]) and (ARGV[8] == '' or r[LIST] == ARGV[8])
+		and (ARGV[9] == '' or r[STATE] == ARGV[9])
+end
+
+function todo.each()
+	local ids, rows, last = { ARGV[6] }, {}, '0'
+	if ARGV[6] == '' then
+		ids = call('ZRANGEBYSCORE', order, '(' .. ARGV[4], '+inf', 'LIMIT', 0, AT_ONCE)
+	end
+	for _, packed in ipairs(#ids > 0 and call('HMGET', held, unpack(ids)) or {}) do
+		local r = packed and row(packed)
+		if r and #rows < tonumber(ARGV[5]) then
+			rows[#rows + 1] = selects(r) and r or nil
+			last = r[2]
+		end
+	end
+	local more = ARGV[6] == '' and (#ids == AT_ONCE or #rows == tonumber(ARGV[5]))
+	return { more and last or '0', rows }
+end
+
+return todo[ARGV[3]]()

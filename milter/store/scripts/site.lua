@@ -1,0 +1,52 @@
+-- site.lua: the beginning of every script on what belongs to the whole installation: settings, directory, hosts, ledger,
+-- events. Their keys share the hash tag {site}; rows are msgpack arrays whose first element is the format.
+--
+-- KEYS[1]  numbers: hash: clock, settings, directory, host, held, event (the last number given out), secret
+-- ARGV     1 now in ms, 0: the server's   2 not before this time   3 what to do   4... its arguments
+
+local FORMAT = 1
+
+local call, pack = redis.call, cmsgpack.pack
+local numbers = KEYS[1]
+
+local function number(name)
+	return tonumber(call('HGET', numbers, name) or '0')
+end
+
+local function next_number(name)
+	return call('HINCRBY', numbers, name, 1)
+end
+
+local function text(n)
+	return string.format('%.0f', n)
+end
+
+-- The server's time is never before the last seen; given times are taken as they are.
+local function clock()
+	local seen = number('clock')
+	local now = tonumber(ARGV[1])
+	if now <= 0 then
+		local time = call('TIME')
+		now = math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[2]), seen)
+	end
+	return now, seen
+end
+
+-- For scripts that write.
+local function clock_seen()
+	local now, seen = clock()
+	if now > seen then
+		call('HSET', numbers, 'clock', text(now))
+	end
+	return now
+end
+
+local function row(packed)
+	local r = cmsgpack.unpack(packed)
+	if r[1] ~= FORMAT then
+		error('FORMAT ' .. tostring(r[1]) .. ' of a record, this breakwater reads ' .. FORMAT)
+	end
+	return r
+end
+
+local todo = {}

@@ -1,0 +1,262 @@
+/* Settings with versions, expiry and history; the directory's rows. */
+#include "contract.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int64_t put(struct bw_store *s, const char *name, const char *value, int64_t set_ms, int64_t until_ms)
+{
+	struct bw_setting_row row = {
+		.name = bw_slice_of(name),
+		.value = bw_slice_of(value),
+		.owner = BW_S("ops"),
+		.reason = BW_S("because"),
+		.set_ms = set_ms,
+		.until_ms = until_ms,
+	};
+	int64_t version = 0;
+
+	assert_ok(s->ops->setting_put(s, &row, &version, &why));
+	return version;
+}
+
+struct seen {
+	int n;
+	char text[1024]; /* "name=value name=value" */
+	int64_t until_ms, version;
+};
+
+static bool note(void *ctx, const struct bw_setting_row *row)
+{
+	struct seen *seen = ctx;
+	size_t at = strlen(seen->text);
+
+	snprintf(seen->text + at, sizeof(seen->text) - at, "%s%.*s=%.*s", seen->n > 0 ? " " : "", (int)row->name.n, row->name.p,
+	         (int)row->value.n, row->value.p);
+	seen->n++;
+	seen->until_ms = row->until_ms;
+	seen->version = row->version;
+	assert_true(bw_slice_equal(row->owner, BW_S("ops")));
+	assert_true(bw_slice_equal(row->reason, BW_S("because")));
+	return true;
+}
+
+static struct seen settings(struct bw_store *s, bool history)
+{
+	struct seen seen = { 0 };
+
+	assert_ok(s->ops->setting_each(s, history, note, &seen, &why));
+	return seen;
+}
+
+static int64_t settings_version(struct bw_store *s)
+{
+	int64_t version = -1, directory = -1;
+
+	assert_ok(s->ops->versions(s, &version, &directory, &why));
+	return version;
+}
+
+/* The store's clock goes with what it sees. */
+static void advance(struct bw_store *s, int64_t now_ms)
+{
+	struct bw_host_row row = { .host = BW_S("clock"), .seen_ms = now_ms };
+
+	assert_ok(s->ops->heartbeat(s, &row, &why));
+}
+
+static void lasting_values(void **state)
+{
+	struct bw_store *s = STORE(state);
+
+	assert_int_equal(settings(s, false).n, 0);
+	assert_int_equal(settings_version(s), 0);
+	assert_int_equal(put(s, "huge.conversation.senders", "3", T0, 0), 1);
+	assert_int_equal(put(s, "mode", "enforce", T0 + 1, 0), 2);
+	assert_int_equal(settings_version(s), 2);
+	assert_string_equal(settings(s, false).text, "huge.conversation.senders=3 mode=enforce");
+	/* The latest change is the last to be applied. */
+	assert_int_equal(put(s, "huge.conversation.senders", "5", T0 + 2, 0), 3);
+	assert_string_equal(settings(s, false).text, "mode=enforce huge.conversation.senders=5");
+	assert_int_equal(put(s, "mode", "", T0 + 3, 0), 4);
+	assert_string_equal(settings(s, false).text, "huge.conversation.senders=5");
+	assert_int_equal(settings(s, false).version, 3);
+	/* Everything is in the history, in order. */
+	assert_string_equal(settings(s, true).text, "huge.conversation.senders=3 mode=enforce huge.conversation.senders=5 mode=");
+	assert_int_equal(settings(s, true).version, 4);
+}
+
+static void temporary_values(void **state)
+{
+	struct bw_store *s = STORE(state);
+
+	put(s, "mode", "enforce", T0, 0);
+	assert_int_equal(put(s, "mode", "shadow", T0 + 1, T0 + HOUR), 2);
+	assert_string_equal(settings(s, false).text, "mode=shadow");
+	assert_int_equal(settings(s, false).until_ms, T0 + HOUR);
+	advance(s, T0 + HOUR - 1);
+	assert_string_equal(settings(s, false).text, "mode=shadow");
+	assert_int_equal(settings_version(s), 2);
+	/* Over: the lasting value is back, and whoever polls notices. */
+	advance(s, T0 + HOUR);
+	assert_string_equal(settings(s, false).text, "mode=enforce");
+	assert_int_equal(settings_version(s), 3);
+	assert_ok(s->ops->expire(s, T0 + HOUR, WEEK, &why)); /* collected or not */
+	assert_int_equal(settings_version(s), 3);
+	assert_int_equal(put(s, "mode", "shadow", T0 + HOUR + 1, 0), 4);
+	assert_int_equal(settings_version(s), 4);
+}
+
+static void temporary_and_lasting_meet(void **state)
+{
+	struct bw_store *s = STORE(state);
+	int64_t before;
+
+	/* Without a lasting value nothing is left afterwards. */
+	put(s, "a", "1", T0, T0 + 1000);
+	/* A temporary unset hides the lasting value. */
+	put(s, "b", "1", T0, 0);
+	put(s, "b", "", T0 + 1, T0 + 1000);
+	assert_string_equal(settings(s, false).text, "a=1");
+	/* A temporary value over a temporary one: the later. */
+	put(s, "c", "1", T0, T0 + 1000);
+	put(s, "c", "2", T0 + 2, T0 + 3000);
+	/* A lasting value takes the place of both at once. */
+	put(s, "d", "1", T0, T0 + 1000);
+	put(s, "d", "2", T0 + 3, 0);
+	assert_string_equal(settings(s, false).text, "a=1 c=2 d=2");
+	before = settings_version(s);
+	advance(s, T0 + 1000);
+	assert_string_equal(settings(s, false).text, "b=1 c=2 d=2");
+	assert_int_equal(settings_version(s), before + 2); /* a and b's */
+	/* Replacing one that is over does not count it away. */
+	assert_int_equal(put(s, "a", "3", T0 + 1001, 0), before + 3);
+	assert_int_equal(settings_version(s), before + 3);
+	assert_string_equal(settings(s, false).text, "b=1 c=2 d=2 a=3");
+}
+
+static void bad_settings_change_nothing(void **state)
+{
+	static char endless[300000];
+	struct bw_store *s = STORE(state);
+	struct bw_setting_row row = { .name = BW_S("mode"), .value = BW_S("shadow"), .set_ms = T0, .until_ms = T0 };
+	int64_t version = -7;
+
+	assert_int_equal(s->ops->setting_put(s, &row, &version, NULL), BW_ERR_RANGE); /* ends as it begins */
+	row.until_ms = 0;
+	row.name.n = 0;
+	assert_int_equal(s->ops->setting_put(s, &row, &version, NULL), BW_ERR_INPUT);
+	row.name = BW_S("mode");
+	memset(endless, 'x', sizeof(endless));
+	row.value = (struct bw_slice){ endless, sizeof(endless) };
+	assert_int_equal(s->ops->setting_put(s, &row, &version, NULL), BW_ERR_LIMIT);
+	assert_int_equal(version, -7);
+	assert_int_equal(settings_version(s), 0);
+	assert_int_equal(settings(s, true).n, 0);
+}
+
+/* --- directory --- */
+
+struct lists {
+	int n;
+	int64_t last;
+	struct bw_list_row row;
+	char address[64], posters[64], list_id[64], owner[64];
+};
+
+static bool note_list(void *ctx, const struct bw_list_row *row)
+{
+	struct lists *l = ctx;
+
+	assert_true(row->version > l->last);
+	l->n++;
+	l->last = row->version;
+	l->row = *row;
+	bw_slice_copy(row->address, l->address, sizeof(l->address));
+	bw_slice_copy(row->posters, l->posters, sizeof(l->posters));
+	bw_slice_copy(row->list_id, l->list_id, sizeof(l->list_id));
+	bw_slice_copy(row->owner, l->owner, sizeof(l->owner));
+	return true;
+}
+
+static struct lists lists(struct bw_store *s, int64_t since)
+{
+	struct lists l = { .last = since };
+
+	assert_ok(s->ops->list_each(s, since, note_list, &l, &why));
+	return l;
+}
+
+static void directory_rows(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_list_row row = {
+		.address = BW_S("all@nhs.example"),
+		.owner = BW_S("boss@nhs.example"),
+		.list_id = BW_S("all.nhs.example"),
+		.posters = BW_S("auth:comms@nhs.example,inside:x@nhs.example"),
+		.size = 840000,
+		.source = BW_SOURCE_IMPORT,
+		.unconfirmed = true,
+		.changed_ms = T0,
+	};
+	int64_t version = 0, settings_was = 0, directory = 0;
+
+	assert_ok(s->ops->list_put(s, &row, &version, &why));
+	assert_int_equal(version, 1);
+	struct lists l = lists(s, 0);
+
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.address, "all@nhs.example");
+	assert_string_equal(l.owner, "boss@nhs.example");
+	assert_string_equal(l.list_id, "all.nhs.example");
+	assert_string_equal(l.posters, "auth:comms@nhs.example,inside:x@nhs.example");
+	assert_int_equal(l.row.size, 840000);
+	assert_int_equal(l.row.source, BW_SOURCE_IMPORT);
+	assert_true(l.row.unconfirmed && !l.row.removed);
+	assert_int_equal(l.row.changed_ms, T0);
+	/* Another, then the first again: changes since a version come in their order, each address once. */
+	row.address = BW_S("b@nhs.example");
+	assert_ok(s->ops->list_put(s, &row, &version, &why));
+	row.address = BW_S("all@nhs.example");
+	row.removed = true;
+	assert_ok(s->ops->list_put(s, &row, &version, &why));
+	assert_int_equal(version, 3);
+	l = lists(s, 0);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.address, "all@nhs.example");
+	assert_true(l.row.removed); /* whoever follows changes learns of it */
+	assert_int_equal(lists(s, 2).n, 1);
+	assert_int_equal(lists(s, 3).n, 0);
+	assert_ok(s->ops->versions(s, &settings_was, &directory, &why));
+	assert_int_equal(settings_was, 0);
+	assert_int_equal(directory, 3);
+	row.address = BW_S("");
+	assert_int_equal(s->ops->list_put(s, &row, &version, NULL), BW_ERR_INPUT);
+}
+
+/* More than any page of a listing. */
+static void many_lists(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_list_row row = { .size = 1 };
+	char address[32];
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(address, sizeof(address), "l%d@x.example", i);
+		row.address = bw_slice_of(address);
+		assert_ok(s->ops->list_put(s, &row, NULL, &why));
+	}
+	assert_int_equal(lists(s, 0).n, 500);
+	assert_int_equal(lists(s, 499).n, 1);
+}
+
+int run_settings(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(lasting_values), TEST(temporary_values), TEST(temporary_and_lasting_meet), TEST(bad_settings_change_nothing),
+		TEST(directory_rows), TEST(many_lists),
+	};
+
+	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
+}
