@@ -13,7 +13,7 @@ OWNER = {
     "base": "arena breaker clock err hash logline nearest parse slice verdict words",
     "mail": "mail",
     "policy": "policy settings",
-    "store": "store store-redis",
+    "store": "counting records store store-redis",
     "directory": "directory",
     "config": "config",
     "engine": "engine",

@@ -1,0 +1,72 @@
+/* records.h: what the store keeps beside its counters: settings, lists, the ledger of held messages, events, hosts.
+ *
+ * Layer:     store, part of store.h's contract.
+ * Time:      store time, milliseconds since 1970.
+ * Ownership: rows handed to a callback, and their slices, live during the call; rows given to the store are copied.
+ */
+#ifndef BW_RECORDS_H
+#define BW_RECORDS_H
+
+#include "bw/hash.h"
+#include "bw/words.h"
+
+struct bw_setting_row {
+	struct bw_slice name, value; /* value empty in history: unset */
+	struct bw_slice owner, reason;
+	int64_t set_ms, until_ms;    /* until 0: for good */
+	int64_t version;
+};
+
+/* A list as stored by the operator or an import; posters as one text, comma-separated identities. */
+struct bw_list_row {
+	struct bw_slice address, owner, list_id, posters;
+	int64_t size;
+	enum bw_source source;
+	bool unconfirmed, removed;
+	int64_t changed_ms, version;
+};
+
+enum bw_held_state { BW_HELD_WAITING, BW_HELD_RELEASED, BW_HELD_DELETED, BW_HELD_LOST, BW_HELD_STATE_COUNT };
+const char *bw_held_state_name(enum bw_held_state state);
+bool bw_held_state_parse(struct bw_slice word, enum bw_held_state *out);
+
+/* One held message (the ledger). */
+struct bw_held {
+	struct bw_hash id;
+	struct bw_slice host, queue_id, mta; /* mta: "postfix" or "sendmail" */
+	struct bw_slice list;                /* of the guard that stopped it */
+	struct bw_hash conversation;
+	struct bw_slice guard, sentence;
+	struct bw_slice sender, identity, message_id, subject; /* readable; empty when privacy settings say so */
+	int64_t deliveries, size_bytes, held_ms;
+	struct bw_hash message;              /* identity, to mark it accepted on release */
+	enum bw_side side;
+	enum bw_held_state state;
+	int64_t state_ms;
+	struct bw_slice state_by;
+};
+
+struct bw_event_row {
+	int64_t id, at_ms;
+	enum bw_event event;
+	struct bw_slice host, list, guard, text, owner;
+};
+
+struct bw_host_row {
+	struct bw_slice host, version;
+	int64_t pid, seen_ms, settings_version, directory_version, format;
+	bool degraded;
+	int64_t deliveries, held, accepted; /* counters of the daemon since its start */
+	int64_t started_ms;
+};
+
+/* What a held listing selects; empty or zero members select all. */
+struct bw_held_query {
+	struct bw_hash id, conversation;
+	struct bw_slice list;
+	bool by_state;
+	enum bw_held_state state;
+	int64_t limit; /* 0: all */
+};
+
+#endif
