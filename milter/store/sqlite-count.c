@@ -11,6 +11,14 @@
 
 /* --- what it is --- */
 
+/* A message that was settled without having been counted has none yet. */
+static bool has_recipients(const struct bw_sqlite_message *m, const struct bw_count_in *in)
+{
+	bool unknown = m->recipients[0] == 0 && m->recipients[1] == 0;
+
+	return unknown || memcmp(m->recipients, in->recipients.b, sizeof(m->recipients)) == 0;
+}
+
 static enum bw_seen recognise(const struct bw_sqlite_case *c)
 {
 	const struct bw_sqlite_message *m = &c->message;
@@ -25,6 +33,9 @@ static enum bw_seen recognise(const struct bw_sqlite_case *c)
 			return BW_SEEN_RETRY;
 		return c->in->expander ? BW_SEEN_SPLIT : BW_SEEN_REPLAY;
 	}
+	/* A lost 250 comes again to the same recipients; to others it is a new post under an old name. */
+	if (!c->in->expander && !has_recipients(m, c->in))
+		return BW_SEEN_REPLAY;
 	if ((o->flags & BW_OFFER_DUPLICATED) == 0 && c->now_ms - o->accepted_ms < DUPLICATE_MS)
 		return BW_SEEN_DUPLICATE;
 	return BW_SEEN_REPLAY;
@@ -257,6 +268,8 @@ static void store(struct bw_sqlite_case *c)
 {
 	c->offer.known = true;
 	c->offer.seen = c->out->seen;
+	if (!c->in->expander)
+		memcpy(c->message.recipients, c->in->recipients.b, sizeof(c->message.recipients));
 	if (c->now_ms > c->message.seen_ms)
 		c->message.seen_ms = c->now_ms;
 	if (c->now_ms > c->conversation.last_ms)

@@ -13,7 +13,7 @@ int64_t bw_sqlite_list_id(struct bw_sqlite_lane *lane, struct bw_slice list, boo
 
 /* --- rows --- */
 
-enum { OFFER_COLUMNS = 6, MESSAGE_COLUMNS = 12 };
+enum { OFFER_COLUMNS = 6, MESSAGE_COLUMNS = 14 };
 
 static void read_offer(const int64_t *v, struct bw_sqlite_offer *o)
 {
@@ -51,6 +51,7 @@ void bw_sqlite_message_load(struct bw_sqlite_lane *lane, int64_t list, const str
 		.reply_ms = v[9],
 		.accepted = v[10],
 		.post_ms = v[11],
+		.recipients = { v[12], v[13] },
 	};
 	read_offer(v + MESSAGE_COLUMNS, &out->own);
 }
@@ -62,8 +63,8 @@ void bw_sqlite_message_store(struct bw_sqlite_lane *lane, const struct bw_sqlite
 	bw_sqlite_run(lane, BW_SQL_MESSAGE_PUT,
 	              ARGS(INT(m->list), HASH(&m->hash), INT(m->flags), INT(m->seen_ms), INT(m->conversation), INT(m->rival),
 	                   INT(m->attempt_ms), INT(m->list_before_ms), INT(m->list_last_ms), INT(m->conversation_before_ms),
-	                   INT(m->conversation_last_ms), INT(m->reply_ms), INT(m->accepted), INT(m->post_ms), INT(o->flags),
-	                   INT(o->seen), INT(o->accepted_ms), INT(o->prior_ms), INT(o->at_ms), INT(o->deliveries)));
+	                   INT(m->conversation_last_ms), INT(m->reply_ms), INT(m->accepted), INT(m->post_ms),
+	                   INT(m->recipients[0]), INT(m->recipients[1]), INT(o->flags), INT(o->seen), INT(o->accepted_ms), INT(o->prior_ms), INT(o->at_ms), INT(o->deliveries)));
 }
 
 void bw_sqlite_offer_load(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m, const struct bw_hash *recipients,

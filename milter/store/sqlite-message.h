@@ -44,6 +44,7 @@ struct bw_sqlite_message {
 	int64_t reply_ms;
 	int64_t accepted; /* offers that stand accepted */
 	int64_t post_ms;  /* first acceptance: a split's deliveries stand there */
+	int64_t recipients[2]; /* fingerprint of the recipients it was last offered to, in two halves; not of an expander */
 	struct bw_sqlite_offer own;
 };
 

@@ -7,7 +7,7 @@
 /* Columns that are read and written in one order. */
 #define MESSAGE_COLUMNS                                                                                       \
 	"flags, seen_ms, conversation, rival, attempt_ms, list_before_ms, list_last_ms, conversation_before_ms, " \
-	"conversation_last_ms, reply_ms, accepted, post_ms"
+	"conversation_last_ms, reply_ms, accepted, post_ms, recipients_high, recipients_low"
 #define OFFER_COLUMNS "offer_flags, offer_seen, accepted_ms, prior_ms, at_ms, deliveries"
 #define BREAKER_COLUMNS                                                                                                 \
 	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, " \
@@ -100,7 +100,7 @@ static const char *const texts[] = {
 		"SELECT " MESSAGE_COLUMNS ", " OFFER_COLUMNS " FROM message WHERE list = ?1 AND hash = ?2",
 	[BW_SQL_MESSAGE_PUT] =
 		"INSERT OR REPLACE INTO message(list, hash, " MESSAGE_COLUMNS ", " OFFER_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-		"?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+		"?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
 	[BW_SQL_PART_GET] =
 		"SELECT seen_ms, " OFFER_COLUMNS " FROM part WHERE list = ?1 AND message = ?2 AND recipients = ?3",
 	[BW_SQL_PART_PUT] =
@@ -182,8 +182,9 @@ static const char *const texts[] = {
 		"UPDATE conversation SET root = '' WHERE id = (SELECT max(id) FROM conversation) AND last_ms <= "
 		"?1",
 	[BW_SQL_SWEEP_KEYS] =
-		"SELECT list, class, hash, NULL, NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = "
-		"k.conversation) FROM join_key k WHERE (list, class, hash) > (?1, ?2, ?3) ORDER BY list, class, "
+		"SELECT list, class, hash, NULL, NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = k.conversation "
+		"AND (c.merged_into <> 0 OR c.last_ms > ?5 OR EXISTS (SELECT 1 FROM tally t WHERE t.id BETWEEN c.id * 4 "
+		"AND c.id * 4 + 1))) FROM join_key k WHERE (list, class, hash) > (?1, ?2, ?3) ORDER BY list, class, "
 		"hash LIMIT ?6",
 	[BW_SQL_SWEEP_MESSAGES] =
 		"SELECT list, 0, hash, NULL, seen_ms <= ?5 FROM message WHERE (list, hash) > (?1, ?3) ORDER BY "
