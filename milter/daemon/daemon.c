@@ -98,6 +98,10 @@ enum bw_err bw_daemon_open(struct daemon *d, struct bw_why *why)
 
 void bw_daemon_close(struct daemon *d)
 {
+	/* libmilter's workers outlive it. One that is still judging when the time to wait is over keeps what it works with; the end of
+	 * the process takes it all. */
+	if (bw_filter_open_transactions() > 0)
+		return;
 	bw_engine_free(&d->engine);
 	bw_store_close(&d->store);
 	bw_config_free(&d->config);
@@ -161,17 +165,29 @@ static void wait_for_stop(struct daemon *d, const sigset_t *signals)
 	}
 }
 
+static void name_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGUSR1);
+}
+
+void bw_daemon_block_signals(void)
+{
+	sigset_t signals;
+
+	name_signals(&signals);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 int bw_daemon_serve(struct daemon *d)
 {
 	sigset_t signals;
 	void *failed = NULL;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread starts */
+	name_signals(&signals);
 	announce(d);
 	if (pthread_create(&d->watcher, NULL, bw_watch_run, d) != 0)
 		return 1;

@@ -24,6 +24,8 @@ struct daemon {
 	atomic_bool stopping, reload;
 };
 
+/* From here on signals wait for bw_daemon_serve(): before the socket listens, and before any thread starts. */
+void bw_daemon_block_signals(void);
 /* Opens what needs root, gives root up, opens the store and builds the first world. The text of a failure is in `why`. */
 enum bw_err bw_daemon_open(struct daemon *d, struct bw_why *why);
 /* Serves until a signal asks it to stop. 0, or 1 when libmilter failed. */

@@ -61,6 +61,8 @@ static int run(const struct options *o, struct daemon *d)
 {
 	struct bw_why why;
 	int code = EXIT_FAILURE;
+
+	bw_daemon_block_signals();
 	int parent = o->foreground ? -1 : bw_background_start();
 
 	if (!o->foreground && parent < 0) {

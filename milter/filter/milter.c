@@ -22,7 +22,7 @@
 /* libmilter's callbacks carry no context of ours before the first priv pointer: one engine a process. */
 static struct bw_engine *engine;
 static char *unix_path;
-static atomic_bool refusing;
+static atomic_bool refusing, stopped;
 static _Atomic int64_t open_transactions;
 static _Atomic unsigned long last_steps; /* negotiated last: for a connection that libmilter continues without negotiating */
 
@@ -180,6 +180,10 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	begin(c);
+	if (atomic_load(&stopped)) { /* counted first: who stops us either sees this transaction or is seen by it */
+		end(c);
+		return SMFIS_ACCEPT;
+	}
 	bw_session_mail(c->session, bw_slice_of(argv[0]), macro(ctx, "{auth_authen}"), certificate(ctx, c), declared_size(argv));
 	return go_on(c, SMFIP_NR_MAIL);
 }
@@ -345,12 +349,12 @@ int64_t bw_filter_open_transactions(void)
 
 /* libmilter's listener holds the lock that smfi_stop() wants, and lets it go every five seconds or when somebody connects. So
  * somebody connects. */
-static void *knock(void *stopped)
+static void *knock(void *answered)
 {
 	const struct timespec pause = { 0, 10 * 1000000 };
 	struct sockaddr_un closing;
 
-	while (closing_address(&closing) && !atomic_load((atomic_bool *)stopped)) {
+	while (closing_address(&closing) && !atomic_load((atomic_bool *)answered)) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 		if (fd >= 0) {
@@ -365,12 +369,13 @@ static void *knock(void *stopped)
 
 void bw_filter_stop(void)
 {
-	atomic_bool stopped = false;
+	atomic_bool answered = false;
 	pthread_t knocker;
-	bool knocks = unix_path != NULL && pthread_create(&knocker, NULL, knock, &stopped) == 0;
+	bool knocks = unix_path != NULL && pthread_create(&knocker, NULL, knock, &answered) == 0;
 
-	smfi_stop();
 	atomic_store(&stopped, true);
+	smfi_stop();
+	atomic_store(&answered, true);
 	if (knocks)
 		pthread_join(knocker, NULL);
 }
