@@ -22,43 +22,53 @@ static struct bw_hash public_id(struct bw_hash hash, enum key_class class)
 
 /* --- one conversation --- */
 
-static bool load_one(struct bw_sqlite_lane *lane, int64_t id, struct bw_sqlite_conversation *out, int64_t *merged_into)
+/* The first row of a statement that gives CONVERSATION_COLUMNS. */
+static bool read_one(struct bw_sqlite_lane *lane, enum bw_sql sql, const struct bw_sqlite_arg *args, size_t n,
+                     struct bw_sqlite_conversation *out, int64_t *merged_into)
 {
-	sqlite3_stmt *row = bw_sqlite_rows(lane, BW_SQL_CONVERSATION_GET, ARGS(INT(id)));
+	sqlite3_stmt *row = bw_sqlite_rows(lane, sql, args, n);
 
 	if (row == NULL)
 		return false;
 	*out = (struct bw_sqlite_conversation){
-		.id = id,
-		.list = sqlite3_column_int64(row, 0),
-		.hash = bw_sqlite_hash(row, 1),
-		.founded_ms = sqlite3_column_int64(row, 2),
-		.last_ms = sqlite3_column_int64(row, 3),
-		.accepted = sqlite3_column_int64(row, 4),
+		.id = sqlite3_column_int64(row, 0),
+		.list = sqlite3_column_int64(row, 1),
+		.hash = bw_sqlite_hash(row, 2),
+		.founded_ms = sqlite3_column_int64(row, 3),
+		.last_ms = sqlite3_column_int64(row, 4),
+		.accepted = sqlite3_column_int64(row, 5),
 	};
-	*merged_into = sqlite3_column_int64(row, 5);
+	*merged_into = sqlite3_column_int64(row, 6);
 	bw_sqlite_done(row);
+	return true;
+}
+
+/* From a conversation to the one that it was merged into, and on; false: gone, or forgotten. It ends: a conversation is
+ * merged only into an older one. */
+static bool follow(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *c, int64_t next, int64_t now_ms, int64_t memory_ms)
+{
+	int64_t start = c->id, hops = 0;
+
+	for (; next != 0; hops++) {
+		if (!read_one(lane, BW_SQL_CONVERSATION_GET, ARGS(INT(next)), c, &next))
+			return false;
+	}
+	if (memory_ms > 0 && now_ms - c->last_ms >= memory_ms)
+		return false;
+	/* The next look takes one step, however long the chain grows. */
+	if (hops > 1)
+		bw_sqlite_run(lane, BW_SQL_CONVERSATION_FORWARD, ARGS(INT(start), INT(c->id)));
 	return true;
 }
 
 bool bw_sqlite_conversation_load(struct bw_sqlite_lane *lane, int64_t id, int64_t now_ms, int64_t memory_ms,
                                  struct bw_sqlite_conversation *out)
 {
-	struct bw_sqlite_conversation c = { 0 };
-	int64_t at = id, next = id, hops = 0;
+	struct bw_sqlite_conversation c;
+	int64_t next;
 
-	/* It ends: a conversation is merged only into an older one. */
-	while (next != 0) {
-		at = next;
-		if (!load_one(lane, at, &c, &next))
-			return false;
-		hops += next != 0;
-	}
-	if (at == 0 || (memory_ms > 0 && now_ms - c.last_ms >= memory_ms))
+	if (!read_one(lane, BW_SQL_CONVERSATION_GET, ARGS(INT(id)), &c, &next) || !follow(lane, &c, next, now_ms, memory_ms))
 		return false;
-	/* The next look takes one step, however long the chain grows. */
-	if (hops > 1)
-		bw_sqlite_run(lane, BW_SQL_CONVERSATION_FORWARD, ARGS(INT(id), INT(at)));
 	*out = c;
 	return true;
 }
@@ -85,12 +95,18 @@ static void found(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *c,
 
 /* --- keys --- */
 
-static int64_t find_key(struct bw_sqlite_lane *lane, int64_t list, enum key_class class, const struct bw_hash *hash)
+/* What a key points at now. */
+static bool find_key(struct bw_sqlite_lane *lane, int64_t list, enum key_class class, const struct bw_hash *hash, int64_t now_ms,
+                     int64_t memory_ms, struct bw_sqlite_conversation *out)
 {
-	int64_t id = 0;
+	struct bw_sqlite_conversation c;
+	int64_t next;
 
-	bw_sqlite_ints(lane, BW_SQL_KEY_GET, &id, 1, ARGS(INT(list), INT(class), HASH(hash)));
-	return id;
+	if (!read_one(lane, BW_SQL_KEY_GET, ARGS(INT(list), INT(class), HASH(hash)), &c, &next) ||
+	    !follow(lane, &c, next, now_ms, memory_ms))
+		return false;
+	*out = c;
+	return true;
 }
 
 static void put_key(struct bw_sqlite_lane *lane, const struct bw_sqlite_conversation *c, enum key_class class,
@@ -129,9 +145,8 @@ static void note(struct search *s, const struct bw_sqlite_conversation *c)
 static bool look_up(struct search *s, size_t i, struct bw_sqlite_conversation *out)
 {
 	const struct bw_join_key *key = &s->in->keys[i];
-	int64_t id = find_key(s->lane, s->list, class_of(key->kind), &key->hash);
 
-	return id != 0 && bw_sqlite_conversation_load(s->lane, id, s->now_ms, s->in->memory_ms, out);
+	return find_key(s->lane, s->list, class_of(key->kind), &key->hash, s->now_ms, s->in->memory_ms, out);
 }
 
 static void search_keys(struct search *s)
@@ -247,9 +262,8 @@ bool bw_sqlite_conversation_find(struct bw_sqlite_lane *lane, int64_t list, cons
 		return false;
 	for (size_t i = 0; i < sizeof(root_classes) / sizeof(root_classes[0]); i++) {
 		struct bw_hash key = public_id(*hash, root_classes[i]);
-		int64_t id = find_key(lane, list, root_classes[i], &key);
 
-		if (id != 0 && bw_sqlite_conversation_load(lane, id, 0, 0, out))
+		if (find_key(lane, list, root_classes[i], &key, 0, 0, out))
 			return true;
 	}
 	return false;

@@ -64,13 +64,12 @@ static void load(struct bw_sqlite_case *c)
 	enum bw_side side = in->side;
 
 	c->now_ms = bw_sqlite_now(c->lane, in->now_ms);
-	c->list = bw_sqlite_list_id(c->lane, in->list, true);
+	c->list = bw_sqlite_list_load(c->lane, in->list, side, true, &c->list_tally);
 	bw_sqlite_message_load(c->lane, c->list, &in->message, c->now_ms, in->memory_ms, &c->message);
 	c->offer = c->message.own;
 	if (in->expander)
 		bw_sqlite_offer_load(c->lane, &c->message, &in->recipients, c->now_ms, in->memory_ms, &c->offer);
 	find_conversation(c);
-	bw_sqlite_tally_load(c->lane, bw_sqlite_tally_id(c->list, BW_SCOPE_LIST, side), &c->list_tally);
 	bw_sqlite_tally_load(c->lane, bw_sqlite_tally_id(c->conversation.id, BW_SCOPE_CONVERSATION, side), &c->conversation_tally);
 	if (c->rival.id != 0)
 		bw_sqlite_tally_load(c->lane, bw_sqlite_tally_id(c->rival.id, BW_SCOPE_CONVERSATION, side), &c->rival_tally);
@@ -121,7 +120,9 @@ static void recall_list(struct bw_sqlite_case *c)
 	c->out->list_sender_was_counted = (m->flags & BW_MESSAGE_WAS_LIST) != 0;
 }
 
-static void attempt_on_list(struct bw_sqlite_case *c, bool counts)
+/* `attempted_ms`: when this message was counted before. A retry behind another message of its sender goes back to that one when it
+ * is given back, not to what was before both. */
+static void attempt_on_list(struct bw_sqlite_case *c, bool counts, int64_t attempted_ms)
 {
 	struct bw_sqlite_message *m = &c->message;
 	struct bw_sqlite_tally *t = &c->list_tally;
@@ -132,7 +133,7 @@ static void attempt_on_list(struct bw_sqlite_case *c, bool counts)
 		bool anew = c->out->seen == BW_SEEN_REPLAY || (m->flags & BW_MESSAGE_COUNTED) == 0;
 
 		before_ms = bw_sqlite_attempt_put(c->lane, t, &entry, anew);
-		if (anew)
+		if (anew || before_ms != attempted_ms)
 			m->list_before_ms = before_ms;
 		m->list_last_ms = last_ms;
 		m->attempt_ms = c->now_ms;
@@ -159,7 +160,7 @@ static void recall_conversation(struct bw_sqlite_case *c)
 	c->out->conversation_sender_was_counted = (m->flags & BW_MESSAGE_WAS_CONVERSATION) != 0;
 }
 
-static void attempt_in_conversation(struct bw_sqlite_case *c, bool counts)
+static void attempt_in_conversation(struct bw_sqlite_case *c, bool counts, int64_t attempted_ms)
 {
 	struct bw_sqlite_message *m = &c->message;
 	struct bw_sqlite_tally *t = &c->conversation_tally;
@@ -171,10 +172,10 @@ static void attempt_in_conversation(struct bw_sqlite_case *c, bool counts)
 
 		before_ms = bw_sqlite_attempt_put(c->lane, t, &entry, anew);
 		bw_sqlite_log_add(c->lane, t, &entry, anew);
-		if (anew) {
+		if (anew || before_ms != attempted_ms)
 			m->conversation_before_ms = before_ms;
+		if (anew)
 			m->reply_ms = c->now_ms;
-		}
 		m->conversation_last_ms = last_ms;
 		m->flags |= BW_MESSAGE_REPLIED;
 	} else {
@@ -197,17 +198,18 @@ static void attempt_in_conversation(struct bw_sqlite_case *c, bool counts)
 static void attempt(struct bw_sqlite_case *c)
 {
 	enum bw_seen seen = c->out->seen;
+	int64_t attempted_ms = c->message.attempt_ms;
 	bool counts = seen == BW_SEEN_FRESH || seen == BW_SEEN_RETRY || seen == BW_SEEN_REPLAY;
 	bool replies = counts && c->out->joined && !c->in->poster;
 
 	if (c->in->again && counts && (c->message.flags & BW_MESSAGE_COUNTED) != 0)
 		recall_list(c);
 	else
-		attempt_on_list(c, counts);
+		attempt_on_list(c, counts, attempted_ms);
 	if (c->in->again && replies && (c->message.flags & BW_MESSAGE_REPLIED) != 0)
 		recall_conversation(c);
 	else
-		attempt_in_conversation(c, replies);
+		attempt_in_conversation(c, replies, attempted_ms);
 }
 
 /* --- its deliveries --- */

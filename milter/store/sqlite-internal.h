@@ -36,7 +36,9 @@ struct bw_sqlite_lane {
 	int rc;                     /* first failure in this transaction */
 	int64_t deadline_ms;        /* monotonic: no wait for another process's write after it */
 	int64_t stored_ms, seen_ms; /* latest store time: in the file, in this transaction */
-	pthread_mutex_t lock;       /* of the rest */
+	bool clock_kept;            /* stored_ms is what the file holds at clock_version */
+	unsigned clock_version;
+	pthread_mutex_t lock; /* of the rest */
 	struct bw_sqlite_job *first, *last;
 	bool led;
 };
@@ -127,6 +129,7 @@ struct bw_slice bw_sqlite_cut(struct bw_slice text); /* to BW_SQLITE_TEXT_BYTES_
 int64_t bw_sqlite_now(struct bw_sqlite_lane *lane, int64_t given_ms);
 void bw_sqlite_clock_begin(struct bw_sqlite_lane *lane);
 void bw_sqlite_clock_end(struct bw_sqlite_lane *lane);
+void bw_sqlite_clock_keep(struct bw_sqlite_lane *lane); /* after a commit */
 
 static inline struct bw_sqlite *bw_sqlite_of(struct bw_store *s)
 {

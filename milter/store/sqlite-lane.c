@@ -118,6 +118,8 @@ static enum bw_err run_transaction(struct bw_sqlite_lane *lane, struct bw_sqlite
 		bw_sqlite_run(lane, BW_SQL_COMMIT, NO_ARGS);
 		if (lane->rc != SQLITE_OK)
 			err = bw_sqlite_fail(lane->store, lane->db, lane->rc, why);
+		else
+			bw_sqlite_clock_keep(lane);
 	}
 	if (sqlite3_get_autocommit(lane->db) == 0) {
 		lane->rc = SQLITE_OK;

@@ -1,16 +1,6 @@
 /* Message identities: what was seen of a message on a list, and which of its offers were accepted. */
 #include "sqlite-message.h"
 
-int64_t bw_sqlite_list_id(struct bw_sqlite_lane *lane, struct bw_slice list, bool make)
-{
-	int64_t id = 0;
-
-	if (bw_sqlite_ints(lane, BW_SQL_LIST_GET, &id, 1, ARGS(TEXT(list))) || !make)
-		return id;
-	bw_sqlite_run(lane, BW_SQL_LIST_MAKE, ARGS(TEXT(list)));
-	return sqlite3_last_insert_rowid(lane->db);
-}
-
 /* --- rows --- */
 
 enum { OFFER_COLUMNS = 6, MESSAGE_COLUMNS = 14 };
@@ -63,8 +53,9 @@ void bw_sqlite_message_store(struct bw_sqlite_lane *lane, const struct bw_sqlite
 	bw_sqlite_run(lane, BW_SQL_MESSAGE_PUT,
 	              ARGS(INT(m->list), HASH(&m->hash), INT(m->flags), INT(m->seen_ms), INT(m->conversation), INT(m->rival),
 	                   INT(m->attempt_ms), INT(m->list_before_ms), INT(m->list_last_ms), INT(m->conversation_before_ms),
-	                   INT(m->conversation_last_ms), INT(m->reply_ms), INT(m->accepted), INT(m->post_ms),
-	                   INT(m->recipients[0]), INT(m->recipients[1]), INT(o->flags), INT(o->seen), INT(o->accepted_ms), INT(o->prior_ms), INT(o->at_ms), INT(o->deliveries)));
+	                   INT(m->conversation_last_ms), INT(m->reply_ms), INT(m->accepted), INT(m->post_ms), INT(m->recipients[0]),
+	                   INT(m->recipients[1]), INT(o->flags), INT(o->seen), INT(o->accepted_ms), INT(o->prior_ms), INT(o->at_ms),
+	                   INT(o->deliveries)));
 }
 
 void bw_sqlite_offer_load(struct bw_sqlite_lane *lane, const struct bw_sqlite_message *m, const struct bw_hash *recipients,

@@ -42,8 +42,8 @@ struct bw_sqlite_message {
 	int64_t list_before_ms, list_last_ms; /* the sender's and anyone's attempt before this one */
 	int64_t conversation_before_ms, conversation_last_ms;
 	int64_t reply_ms;
-	int64_t accepted; /* offers that stand accepted */
-	int64_t post_ms;  /* first acceptance: a split's deliveries stand there */
+	int64_t accepted;      /* offers that stand accepted */
+	int64_t post_ms;       /* first acceptance: a split's deliveries stand there */
 	int64_t recipients[2]; /* fingerprint of the recipients it was last offered to, in two halves; not of an expander */
 	struct bw_sqlite_offer own;
 };
@@ -71,11 +71,6 @@ struct bw_sqlite_acceptance {
 void bw_sqlite_accept(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a, int64_t now_ms, int64_t at_ms,
                       int64_t deliveries);
 void bw_sqlite_take_back(struct bw_sqlite_lane *lane, struct bw_sqlite_acceptance *a);
-
-/* --- lists (sqlite-message.c) --- */
-
-/* The row id of a list that counts; made if `make`, else 0 when there is none. */
-int64_t bw_sqlite_list_id(struct bw_sqlite_lane *lane, struct bw_slice list, bool make);
 
 /* --- one message on one list, in hand --- */
 

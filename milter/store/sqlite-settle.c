@@ -30,7 +30,6 @@ static void load(struct ending *e, const struct bw_hash *message, const struct b
 	}
 	if (m->rival != 0)
 		bw_sqlite_conversation_load(e->lane, m->rival, 0, 0, &e->rival);
-	bw_sqlite_tally_load(e->lane, bw_sqlite_tally_id(e->list, BW_SCOPE_LIST, e->side), &e->tally);
 }
 
 static void store(struct ending *e)
@@ -139,7 +138,7 @@ static void settle_one(struct bw_sqlite_lane *lane, const struct bw_settle_in *i
 	struct ending e = { .lane = lane, .side = in->side, .recipients = &in->recipients, .sender = &in->sender };
 
 	e.now_ms = bw_sqlite_now(lane, in->now_ms);
-	e.list = bw_sqlite_list_id(lane, in->list, in->accepted);
+	e.list = bw_sqlite_list_load(lane, in->list, in->side, in->accepted, &e.tally);
 	if (e.list == 0)
 		return;
 	load(&e, &in->message, &in->conversation, in->accepted);
@@ -189,7 +188,7 @@ void bw_sqlite_release(struct bw_sqlite_lane *lane, const struct bw_sqlite_relea
 
 	if (r->list.n == 0)
 		return;
-	e.list = bw_sqlite_list_id(lane, r->list, true);
+	e.list = bw_sqlite_list_load(lane, r->list, r->side, true, &e.tally);
 	load(&e, &r->message, &r->conversation, true);
 	e.offer = e.message.own;
 	e.offer.flags &= ~(int64_t)BW_OFFER_LIVE;

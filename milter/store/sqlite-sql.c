@@ -8,6 +8,11 @@
 #define MESSAGE_COLUMNS                                                                                       \
 	"flags, seen_ms, conversation, rival, attempt_ms, list_before_ms, list_last_ms, conversation_before_ms, " \
 	"conversation_last_ms, reply_ms, accepted, post_ms, recipients_high, recipients_low"
+#define TALLY_COLUMNS                                                                             \
+	"t.last_ms, t.window_edge, t.window_next, t.window_senders, t.window_amount, t.day_edge, "    \
+	"t.day_next, t.day_senders, t.day_amount, t.phase_edge, t.phase_next, t.phase_senders, "      \
+	"t.phase_amount"
+#define CONVERSATION_COLUMNS "c.id, c.list, c.hash, c.founded_ms, c.last_ms, c.accepted, c.merged_into"
 #define OFFER_COLUMNS "offer_flags, offer_seen, accepted_ms, prior_ms, at_ms, deliveries"
 #define BREAKER_COLUMNS                                                                                                 \
 	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, " \
@@ -37,10 +42,12 @@ static const char *const texts[] = {
 	[BW_SQL_LIST_MAKE] = "INSERT INTO list(name) VALUES(?1)",
 
 	/* Tallies. */
+	[BW_SQL_LIST_TALLY] =
+		"SELECT l.id, " TALLY_COLUMNS ", " BREAKER_COLUMNS " FROM list l LEFT JOIN tally t ON t.id = l.id * 4 + 2 "
+		"+ ?2 LEFT JOIN breaker b ON b.tally = t.id WHERE l.name = ?1",
 	[BW_SQL_TALLY_GET] =
-		"SELECT t.last_ms, t.window_edge, t.window_next, t.window_senders, t.window_amount, t.day_edge, "
-		"t.day_next, t.day_senders, t.day_amount, t.phase_edge, t.phase_next, t.phase_senders, "
-		"t.phase_amount, " BREAKER_COLUMNS " FROM tally t LEFT JOIN breaker b ON b.tally = t.id WHERE t.id = ?1",
+		"SELECT " TALLY_COLUMNS ", " BREAKER_COLUMNS " FROM tally t LEFT JOIN breaker b ON b.tally = t.id WHERE "
+		"t.id = ?1",
 	[BW_SQL_TALLY_PUT] =
 		"INSERT OR REPLACE INTO tally(id, last_ms, window_edge, window_next, window_senders, "
 		"window_amount, day_edge, day_next, day_senders, day_amount, phase_edge, phase_next, "
@@ -85,14 +92,15 @@ static const char *const texts[] = {
 		"b.phase <> 0 OR b.override_state <> 0) ORDER BY b.tally",
 
 	/* Conversations. */
-	[BW_SQL_CONVERSATION_GET] =
-		"SELECT list, hash, founded_ms, last_ms, accepted, merged_into FROM conversation WHERE id = ?1",
+	[BW_SQL_CONVERSATION_GET] = "SELECT " CONVERSATION_COLUMNS " FROM conversation c WHERE c.id = ?1",
 	[BW_SQL_CONVERSATION_FOUND] =
 		"INSERT INTO conversation(list, hash, founded_ms, last_ms, accepted, merged_into, root) "
 		"VALUES(?1, ?2, ?3, ?4, ?5, 0, ?6)",
 	[BW_SQL_CONVERSATION_PUT] = "UPDATE conversation SET last_ms = ?2, accepted = ?3 WHERE id = ?1",
 	[BW_SQL_CONVERSATION_FORWARD] = "UPDATE conversation SET merged_into = ?2, root = '' WHERE id = ?1",
-	[BW_SQL_KEY_GET] = "SELECT conversation FROM join_key WHERE list = ?1 AND class = ?2 AND hash = ?3",
+	[BW_SQL_KEY_GET] =
+		"SELECT " CONVERSATION_COLUMNS " FROM join_key k JOIN conversation c ON c.id = k.conversation WHERE "
+		"k.list = ?1 AND k.class = ?2 AND k.hash = ?3",
 	[BW_SQL_KEY_PUT] = "INSERT OR REPLACE INTO join_key(list, class, hash, conversation) VALUES(?1, ?2, ?3, ?4)",
 
 	/* Messages. */

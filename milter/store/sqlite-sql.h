@@ -23,6 +23,7 @@ enum bw_sql {
 	BW_SQL_LIST_MAKE,
 
 	/* Tallies. */
+	BW_SQL_LIST_TALLY,
 	BW_SQL_TALLY_GET,
 	BW_SQL_TALLY_PUT,
 	BW_SQL_TALLY_DELETE,

@@ -9,27 +9,67 @@ void bw_sqlite_memo_reset(struct bw_sqlite_memo *m)
 	*m = (struct bw_sqlite_memo){ .edge_ms = INT64_MAX, .next_ms = INT64_MAX };
 }
 
+static void clear(struct bw_sqlite_tally *t, int64_t id)
+{
+	*t = (struct bw_sqlite_tally){ .id = id };
+	for (int i = 0; i < BW_MEMO_COUNT; i++)
+		bw_sqlite_memo_reset(&t->memos[i]);
+}
+
+/* A tally's columns and its breaker's, from `column` on; NULL where there is none. */
+static void read_row(struct bw_sqlite_lane *lane, sqlite3_stmt *row, int column, struct bw_sqlite_tally *t)
+{
+	if (sqlite3_column_type(row, column) == SQLITE_NULL)
+		return;
+	t->stored = true;
+	t->last_ms = sqlite3_column_int64(row, column++);
+	for (int i = 0; i < BW_MEMO_COUNT; i++) {
+		t->memos[i].edge_ms = sqlite3_column_int64(row, column++);
+		t->memos[i].next_ms = sqlite3_column_int64(row, column++);
+		t->memos[i].senders = sqlite3_column_int64(row, column++);
+		t->memos[i].amount = sqlite3_column_int64(row, column++);
+	}
+	if (sqlite3_column_type(row, column) != SQLITE_NULL)
+		bw_sqlite_breaker_read(lane, row, column, &t->breaker);
+}
+
 void bw_sqlite_tally_load(struct bw_sqlite_lane *lane, int64_t id, struct bw_sqlite_tally *out)
 {
 	sqlite3_stmt *row = bw_sqlite_rows(lane, BW_SQL_TALLY_GET, ARGS(INT(id)));
-	int column = 0;
 
-	*out = (struct bw_sqlite_tally){ .id = id };
-	for (int i = 0; i < BW_MEMO_COUNT; i++)
-		bw_sqlite_memo_reset(&out->memos[i]);
+	clear(out, id);
 	if (row == NULL)
 		return;
-	out->stored = true;
-	out->last_ms = sqlite3_column_int64(row, column++);
-	for (int i = 0; i < BW_MEMO_COUNT; i++) {
-		out->memos[i].edge_ms = sqlite3_column_int64(row, column++);
-		out->memos[i].next_ms = sqlite3_column_int64(row, column++);
-		out->memos[i].senders = sqlite3_column_int64(row, column++);
-		out->memos[i].amount = sqlite3_column_int64(row, column++);
-	}
-	if (sqlite3_column_type(row, column) != SQLITE_NULL)
-		bw_sqlite_breaker_read(lane, row, column, &out->breaker);
+	read_row(lane, row, 0, out);
 	bw_sqlite_done(row);
+}
+
+int64_t bw_sqlite_list_id(struct bw_sqlite_lane *lane, struct bw_slice list, bool make)
+{
+	int64_t id = 0;
+
+	if (bw_sqlite_ints(lane, BW_SQL_LIST_GET, &id, 1, ARGS(TEXT(list))) || !make)
+		return id;
+	bw_sqlite_run(lane, BW_SQL_LIST_MAKE, ARGS(TEXT(list)));
+	return sqlite3_last_insert_rowid(lane->db);
+}
+
+int64_t bw_sqlite_list_load(struct bw_sqlite_lane *lane, struct bw_slice list, enum bw_side side, bool make,
+                            struct bw_sqlite_tally *out)
+{
+	sqlite3_stmt *row = bw_sqlite_rows(lane, BW_SQL_LIST_TALLY, ARGS(TEXT(list), INT(side)));
+	int64_t id = 0;
+
+	clear(out, 0);
+	if (row != NULL) {
+		id = sqlite3_column_int64(row, 0);
+		read_row(lane, row, 1, out);
+		bw_sqlite_done(row);
+	} else if (make) {
+		id = bw_sqlite_list_id(lane, list, true);
+	}
+	out->id = bw_sqlite_tally_id(id, BW_SCOPE_LIST, side);
+	return id;
 }
 
 void bw_sqlite_tally_store(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t)

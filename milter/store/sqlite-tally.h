@@ -41,6 +41,10 @@ static inline int64_t bw_sqlite_tally_id(int64_t owner, enum bw_scope scope, enu
 /* Reads a tally and its breaker; all zero if there is none. */
 void bw_sqlite_tally_load(struct bw_sqlite_lane *lane, int64_t id, struct bw_sqlite_tally *out);
 void bw_sqlite_tally_store(struct bw_sqlite_lane *lane, struct bw_sqlite_tally *t);
+/* The row id of a list that counts; made if `make`, else 0 when there is none. And the same with its tally. */
+int64_t bw_sqlite_list_id(struct bw_sqlite_lane *lane, struct bw_slice list, bool make);
+int64_t bw_sqlite_list_load(struct bw_sqlite_lane *lane, struct bw_slice list, enum bw_side side, bool make,
+                            struct bw_sqlite_tally *out);
 
 /* One message's doing in a tally. */
 struct bw_sqlite_entry {

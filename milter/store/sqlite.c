@@ -49,10 +49,27 @@ enum bw_err bw_sqlite_fail(const struct bw_sqlite *store, sqlite3 *db, int rc, s
 
 /* --- store time --- */
 
+static unsigned data_version(struct bw_sqlite_lane *lane)
+{
+	unsigned version = 0;
+
+	sqlite3_file_control(lane->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+	return version;
+}
+
+/* Read again only when another connection has written since. */
 void bw_sqlite_clock_begin(struct bw_sqlite_lane *lane)
 {
-	lane->stored_ms = bw_sqlite_meta(lane, "clock");
+	if (!lane->clock_kept || data_version(lane) != lane->clock_version)
+		lane->stored_ms = bw_sqlite_meta(lane, "clock");
+	lane->clock_kept = false;
 	lane->seen_ms = lane->stored_ms;
+}
+
+void bw_sqlite_clock_keep(struct bw_sqlite_lane *lane)
+{
+	lane->clock_version = data_version(lane); /* our own commit has moved it */
+	lane->clock_kept = true;
 }
 
 int64_t bw_sqlite_now(struct bw_sqlite_lane *lane, int64_t given_ms)
@@ -78,8 +95,10 @@ void bw_sqlite_clock_end(struct bw_sqlite_lane *lane)
 
 	while (last_ms < lane->seen_ms && !atomic_compare_exchange_weak(&s->last_ms, &last_ms, lane->seen_ms))
 		continue;
-	if (lane->seen_ms >= lane->stored_ms + BW_SECOND_MS || lane->seen_ms > s->clock(s->clock_ctx))
-		bw_sqlite_meta_put(lane, "clock", lane->seen_ms);
+	if (lane->seen_ms < lane->stored_ms + BW_SECOND_MS && lane->seen_ms <= s->clock(s->clock_ctx))
+		return;
+	bw_sqlite_meta_put(lane, "clock", lane->seen_ms);
+	lane->stored_ms = lane->seen_ms;
 }
 
 static int64_t wall_clock(void *ctx)
