@@ -90,7 +90,7 @@ def through_postfix(bench):
 
     def run(instance, turn):
         if turn == 0:
-            instance.send(40)  # all processes are there
+            instance.send(count // 4)  # all processes are there
         seconds = instance.send(count)
         instance.drain()
         return {"rate": count / seconds}
