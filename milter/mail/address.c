@@ -95,10 +95,19 @@ static gunichar fold_char(gunichar c)
 	return c == 0x03C2 ? 0x03C3 : g_unichar_tolower(c); /* the final sigma has the same capital */
 }
 
+static bool is_ascii(struct bw_slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
 /* RFC 6532 3.1: NFC. Bytes that are no UTF-8 keep their value, but for ASCII. */
 static void fold_local(struct bw_slice local, struct bw_buf *out)
 {
-	if (!g_utf8_validate(local.p, (gssize)local.n, NULL)) {
+	if (is_ascii(local) || !g_utf8_validate(local.p, (gssize)local.n, NULL)) {
 		for (size_t i = 0; i < local.n; i++)
 			bw_buf_add_char(out, g_ascii_tolower(local.p[i]));
 		return;

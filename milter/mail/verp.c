@@ -108,11 +108,16 @@ static bool is_encoded_address(struct bw_slice s)
 	return at > 0 && at < s.n && is_domain(bw_slice_from(s, at + 1));
 }
 
+static bool begins_word(struct bw_slice s, size_t at)
+{
+	return at == 0 || s.p[at - 1] == '-' || s.p[at - 1] == '.';
+}
+
 static bool is_word(struct bw_slice s, size_t at, const char *word)
 {
 	struct bw_slice w = bw_slice_of(word);
 
-	if (at > 0 && s.p[at - 1] != '-' && s.p[at - 1] != '.')
+	if (!begins_word(s, at))
 		return false;
 	return bw_slice_starts_nocase(bw_slice_from(s, at), w) && at + w.n < s.n && s.p[at + w.n] == '-';
 }
@@ -123,6 +128,8 @@ static size_t find_role(struct bw_slice local)
 	static const char *const roles[] = { "bounces", "bounce", "return", "returns", "errors", "owner" };
 
 	for (size_t at = 0; at < local.n; at++) {
+		if (!begins_word(local, at))
+			continue;
 		for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 			if (is_word(local, at, roles[i]))
 				return at + strlen(roles[i]);
