@@ -152,6 +152,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	if ((*actions & SMFIF_SETSYMLIST) != 0) {
 		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("{daemon_name} v"));
 		smfi_setsymlist(ctx, SMFIM_ENVFROM, bw_milter_text("{auth_authen} {cert_subject} {verify}"));
+		/* Sendmail (8.14 to 8.18, milter_data() in milter.c) looks whether a filter has a list for the end of the header when it
+		 * chooses the list for the end of the message: without the first, the second is ignored and the queue id never comes. */
+		smfi_setsymlist(ctx, SMFIM_EOH, bw_milter_text("i"));
 		smfi_setsymlist(ctx, SMFIM_EOM, bw_milter_text("i"));
 	}
 	return connection_new(ctx, *steps) == NULL ? SMFIS_REJECT : SMFIS_CONTINUE;
