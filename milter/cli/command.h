@@ -36,6 +36,8 @@ enum option_id {
 	OPTION_CONVERSATION,
 	OPTION_POSTFIX_CONFIG,
 	OPTION_POSTFIX_COMMANDS,
+	OPTION_SENDMAIL_CONFIG,
+	OPTION_SENDMAIL_COMMANDS,
 	OPTION_OFF,
 	OPTION_SINCE,
 	OPTION_FOLLOW,
@@ -53,7 +55,8 @@ enum option_kind { KIND_FLAG, KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT }
 struct arguments {
 	uint32_t given; /* options on the command line */
 	bool json, yes, help, version, force, all, conversations, unconfirmed, off, follow, verbose;
-	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *postfix_config, *postfix_commands, *scenario;
+	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *postfix_config, *postfix_commands,
+		*sendmail_config, *sendmail_commands, *scenario;
 	int64_t for_ms, since_ms, limit, size;
 	const char *texts[TEXTS_MAX]; /* of the one option that may be repeated: --poster or --set */
 	size_t text_count;

@@ -1,10 +1,52 @@
-/* held release: from Postfix's hold queue on its way, and out of the ledger. */
+/* held release: from the MTA's hold queue on its way, and out of the ledger. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bw/parse.h"
 #include "held.h"
-#include "postfix.h"
+#include "mta.h"
+
+/* --- the MTAs --- */
+
+struct mta {
+	const char *name; /* as the ledger has it */
+	mta_release_fn *release;
+	mta_deliver_fn *deliver;
+	size_t commands, config; /* in struct arguments: options that say where they are */
+	const char *commands_variable, *config_variable;
+};
+
+static const struct mta mtas[] = {
+	{ "postfix", bw_cli_postfix_release, bw_cli_postfix_deliver, offsetof(struct arguments, postfix_commands),
+	  offsetof(struct arguments, postfix_config), "BREAKWATER_POSTFIX_COMMANDS", "BREAKWATER_POSTFIX_CONFIG" },
+	{ "sendmail", bw_cli_sendmail_release, bw_cli_sendmail_deliver, offsetof(struct arguments, sendmail_commands),
+	  offsetof(struct arguments, sendmail_config), "BREAKWATER_SENDMAIL_COMMANDS", "BREAKWATER_SENDMAIL_CONFIG" },
+};
+
+static const struct mta *find_mta(const char *name)
+{
+	for (size_t i = 0; i < sizeof(mtas) / sizeof(mtas[0]); i++) {
+		if (strcmp(mtas[i].name, name) == 0)
+			return &mtas[i];
+	}
+	return NULL;
+}
+
+/* The option, else the variable; NULL: the MTA's own default. */
+static const char *said_or_set(const struct cli *c, size_t option, const char *variable)
+{
+	const char *said;
+
+	memcpy(&said, (const char *)&c->args + option, sizeof(said));
+	return said != NULL ? said : getenv(variable);
+}
+
+static struct mta_place place_of(const struct cli *c, const struct mta *mta)
+{
+	return (struct mta_place){ .commands = said_or_set(c, mta->commands, mta->commands_variable),
+		                       .config = said_or_set(c, mta->config, mta->config_variable) };
+}
 
 /* Neighbours share a list; within it the oldest goes first. */
 static int by_list(const void *a, const void *b)
@@ -54,9 +96,9 @@ static enum bw_cli_exit check_where(struct cli *c, const struct entries *e)
 		if (strcmp(one->host, c->host) != 0)
 			return bw_cli_fail(c, BW_CLI_NO, "%s waits in the hold queue of %s; release it there, this is %s", one->queue_id,
 			                   one->host, c->host);
-		if (strcmp(one->mta, "postfix") != 0)
-			return bw_cli_fail(c, BW_CLI_NO, "%s is held by %s; only messages that Postfix holds can be released", one->queue_id,
-			                   one->mta);
+		if (find_mta(one->mta) == NULL)
+			return bw_cli_fail(c, BW_CLI_NO, "%s is held by %s; only messages that Postfix or Sendmail holds can be released",
+			                   one->queue_id, one->mta);
 		if (one->queue_id[0] == '\0')
 			return bw_cli_fail(c, BW_CLI_NO, "%s: the MTA gave no queue id, so it cannot be found in the hold queue",
 			                   one->sender);
@@ -122,12 +164,14 @@ static enum bw_cli_exit check_safety(struct cli *c, const struct entries *e)
 
 /* --- releasing --- */
 
-/* First out of the hold queue: postsuper answers one caller only, so nobody releases twice. Then the ledger, and last the order
+/* First out of the hold queue: the MTA answers one caller only, so nobody releases twice. Then the ledger, and last the order
  * to deliver: when that fails, the next queue run delivers. Killed in between, the message is on its way and the ledger says
  * that it waits; a second release then finds it gone and says so. */
-static enum bw_err release_one(struct cli *c, const struct postfix *postfix, struct entry *e)
+static enum bw_err release_one(struct cli *c, struct entry *e)
 {
-	enum bw_err err = bw_cli_postfix_release(postfix, e->queue_id, &c->why);
+	const struct mta *mta = find_mta(e->mta);
+	const struct mta_place place = place_of(c, mta);
+	enum bw_err err = mta->release(&place, e->queue_id, &c->why);
 	struct bw_why ignored;
 
 	if (err != BW_OK) {
@@ -140,7 +184,7 @@ static enum bw_err release_one(struct cli *c, const struct postfix *postfix, str
 		c->store->ops->held_move(c->store, &e->id, BW_HELD_WAITING, BW_HELD_RELEASED, c->now_ms, bw_slice_of(c->owner), &c->why);
 	if (err == BW_ERR_CONFLICT)
 		err = BW_OK; /* another operator wrote it down already */
-	if (bw_cli_postfix_deliver(postfix, e->queue_id, &ignored) != BW_OK)
+	if (mta->deliver(&place, e->queue_id, &ignored) != BW_OK)
 		e->note = "released, goes out with the next queue run";
 	return err;
 }
@@ -219,16 +263,13 @@ static enum bw_cli_exit note_release(struct cli *c, const struct entry *e)
 /* The first failure's exit code stands; a missing permission ends it, because the next would fail alike. */
 static enum bw_cli_exit release_all(struct cli *c, struct entries *e)
 {
-	const char *commands = c->args.postfix_commands != NULL ? c->args.postfix_commands : getenv("BREAKWATER_POSTFIX_COMMANDS");
-	const char *config = c->args.postfix_config != NULL ? c->args.postfix_config : getenv("BREAKWATER_POSTFIX_CONFIG");
-	const struct postfix postfix = { .commands = commands, .config = config };
 	enum bw_cli_exit code = BW_CLI_DONE;
 	struct bw_why first = { "" };
 
 	for (size_t i = 0; i < e->count; i++)
 		e->at[i].note = "not tried";
 	for (size_t i = 0; code != BW_CLI_NOT_PERMITTED && i < e->count; i++) {
-		enum bw_err err = release_one(c, &postfix, &e->at[i]);
+		enum bw_err err = release_one(c, &e->at[i]);
 		enum bw_cli_exit one = err == BW_ERR_IO ? BW_CLI_NO : bw_cli_fail_err(err);
 
 		if (one == BW_CLI_DONE)
@@ -291,10 +332,11 @@ static enum bw_cli_exit run_release(struct cli *c)
 
 const struct command bw_cli_family_release[] = {
 	{ "held release", "[ID...]", 0, WORDS_MAX - 2,
-	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT(POSTFIX_CONFIG) | OPT(POSTFIX_COMMANDS), NEED_STORE, false, run_release,
+	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT(POSTFIX_CONFIG) | OPT(POSTFIX_COMMANDS) | OPT(SENDMAIL_CONFIG) |
+	      OPT(SENDMAIL_COMMANDS),
+	  NEED_STORE, false, run_release,
 	  "let held messages go; without --yes it only shows which\n"
-	  "For Postfix: postsuper -H and postqueue -i, on the host that holds them. Refused with exit code 3 for a list that an "
-	  "operator "
-	  "stopped, and for a batch above the list's budget; --force lifts both." },
+	  "Postfix: postsuper -H and postqueue -i; Sendmail: sendmail -Q -qQ -qI and -qI; on the host that holds them. Refused with "
+	  "exit code 3 for a list that an operator stopped, and for a batch above the list's budget; --force lifts both." },
 	{ .name = NULL },
 };

@@ -134,23 +134,23 @@ static void put_breakers(struct bw_store *store, int64_t now_ms)
 
 static void put_held(struct bw_store *store, int64_t now_ms)
 {
-	static const char *const subjects[] = { "Re: test", "Re: test " EVIL " \xE2\x80\xAEgpj.exe \xFF", "town hall" };
-	static const char *const queue_ids[] = { "4XyzAbCdEfGhIj1", "4XyzAbCdEfGhIj2", "4XyzAbCdEfGhIj3" };
+	static const char *const subjects[] = { "Re: test", "Re: test " EVIL " \xE2\x80\xAEgpj.exe \xFF", "town hall", "rota" };
+	static const char *const queue_ids[] = { "4XyzAbCdEfGhIj1", "4XyzAbCdEfGhIj2", "4XyzAbCdEfGhIj3", "6AM3m9AY032553" };
 	struct bw_why why;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct bw_held held = {
 			.host = BW_S("mx1"),
 			.queue_id = bw_slice_of(queue_ids[i]),
-			.mta = BW_S("postfix"),
-			.list = ALL_STAFF,
+			.mta = i == 3 ? BW_S("sendmail") : BW_S("postfix"),
+			.list = i == 3 ? BW_S("croydon@nhs.example") : ALL_STAFF,
 			.guard = i == 2 ? BW_S("gate") : BW_S("conversation"),
 			.sentence = BW_S("conversation: 6th sender of at most 5 in 60 min to all-staff@nhs.example (840,000 members)"),
 			.sender = i == 1 ? BW_S("evil" EVIL "@nhs.example") : BW_S("u4@nhs.example"),
 			.identity = BW_S("inside:u4@nhs.example"),
 			.message_id = BW_S("reply-1@nhs.example"),
 			.subject = bw_slice_of(subjects[i]),
-			.deliveries = 840000,
+			.deliveries = i == 3 ? 40 : 840000,
 			.size_bytes = 2048,
 			.held_ms = now_ms - (10 - i) * BW_MINUTE_MS,
 		};

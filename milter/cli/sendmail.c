@@ -1,0 +1,113 @@
+/* Sendmail: -Q -qQ takes a message out of quarantine, -q has it delivered now; -qI says which message is meant. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mta.h"
+
+/* Six characters of time and two of sequence, in Sendmail's base 60, then the process id in six digits or more (its queue.c). */
+enum { STAMP_BYTES = 8, PID_LEAST_DIGITS = 6, ID_MOST_BYTES = 20, WORDS = 3 };
+
+static const char base60[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx";
+
+static bool is_queue_id(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n >= STAMP_BYTES + PID_LEAST_DIGITS && n <= ID_MOST_BYTES && strspn(text, base60) >= STAMP_BYTES &&
+	       strspn(text + STAMP_BYTES, "0123456789") == n - STAMP_BYTES;
+}
+
+/* sendmail [-C FILE] words... -qIID. */
+static enum bw_err order(const struct mta_place *place, const char *const words[WORDS], bool lasts, const char *queue_id,
+                         struct bw_buf *said, struct bw_why *why)
+{
+	char which[ID_MOST_BYTES + sizeof("-qI")];
+	struct order o = { .program = "sendmail", .config_flag = "-C", .option = "sendmail-commands", .lasts = lasts };
+	size_t n = 0;
+
+	if (!is_queue_id(queue_id))
+		return bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of Sendmail", queue_id);
+	for (; n < WORDS && words[n] != NULL; n++)
+		o.words[n] = words[n];
+	snprintf(which, sizeof(which), "-qI%s", queue_id);
+	o.words[n] = which;
+	return bw_cli_order(place, &o, said, why);
+}
+
+struct listed {
+	size_t exact, all;
+};
+
+/* Counts the messages of a mailq listing. Their lines begin with an id, and a mark of what is being done with it; no other line does. */
+static struct listed count_listed(struct bw_slice said, const char *queue_id)
+{
+	struct listed listed = { 0 };
+
+	while (said.n > 0) {
+		size_t end = bw_slice_find(said, '\n'), n = 0;
+		char id[ID_MOST_BYTES + 1];
+
+		while (n < end && n < ID_MOST_BYTES && memchr(base60, said.p[n], sizeof(base60) - 1) != NULL)
+			n++;
+		bw_slice_copy(bw_slice_head(said, n), id, sizeof(id));
+		listed.all += is_queue_id(id);
+		listed.exact += strcmp(id, queue_id) == 0;
+		said = bw_slice_from(said, end + 1);
+	}
+	return listed;
+}
+
+/* -qI takes every id that has the given one in it (sendmail(8)), and the process id has no fixed length. So it is looked first
+ * what it would take; this is also where another MTA's sendmail command shows that it knows nothing of it. */
+static enum bw_err check_listed(const struct mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	static const char *const list[WORDS] = { "-bp", "-qQ" };
+	struct bw_buf said;
+
+	bw_buf_init(&said, SAID_BYTES);
+	enum bw_err err = order(place, list, false, queue_id, &said, why);
+	struct listed listed = count_listed(bw_buf_slice(&said), queue_id);
+
+	bw_buf_done(&said);
+	if (err != BW_OK)
+		return err;
+	if (listed.exact == 0)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more", queue_id);
+	if (listed.all > 1)
+		return bw_fail(why, BW_ERR_IO, "%zu quarantined messages have ids with %s in them, and Sendmail cannot release one alone",
+		               listed.all, queue_id);
+	return BW_OK;
+}
+
+enum bw_err bw_cli_sendmail_release(const struct mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	static const char *const take_out[WORDS] = { "-v", "-Q", "-qQ" };
+	struct bw_buf said, released;
+	enum bw_err err = check_listed(place, queue_id, why);
+
+	if (err != BW_OK)
+		return err;
+	bw_buf_init(&said, SAID_BYTES);
+	bw_buf_init(&released, SAID_BYTES);
+	err = order(place, take_out, false, queue_id, &said, why);
+	/* It exits 0 whatever became of the message; only the line with the id tells, and one caller gets it. */
+	bw_buf_printf(&released, "%s: Removed quarantine", queue_id);
+	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), bw_buf_slice(&released)))
+		err = bw_fail(why, BW_ERR_IO, "%s is still in Sendmail's quarantine, or somebody else has just released it", queue_id);
+	bw_buf_done(&released);
+	bw_buf_done(&said);
+	return err;
+}
+
+enum bw_err bw_cli_sendmail_deliver(const struct mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	static const char *const run_queue[WORDS] = { NULL };
+	struct bw_buf said;
+
+	bw_buf_init(&said, SAID_BYTES);
+	/* This process delivers itself, to as many as the list has: killed half way, some would get the message twice. */
+	enum bw_err err = order(place, run_queue, true, queue_id, &said, why);
+
+	bw_buf_done(&said);
+	return err;
+}
