@@ -76,7 +76,7 @@ class Demo:
         self.mta.milter_socket.parent.chmod(0o755)
         self.breakwater = daemon.Daemon(
             scratch, lists=[daemon.mail_list(LIST, size, posters=[POSTER])], socket_path=self.mta.milter_socket,
-            user=daemon.USER, socket_group=self.mta.milter_group, postfix=self.mta)
+            user=daemon.USER, socket_group=self.mta.milter_group, mta=self.mta)
 
     def send(self, who, to, fields):
         """One message by SMTP; what became of it, in a word."""

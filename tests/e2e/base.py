@@ -19,7 +19,7 @@ class Case(unittest.TestCase):
         self.addCleanup(self.sink.close)
         self.mta = postfix.Postfix(self.scratch / "postfix", self.sink.port, settings=main_cf)
         self.breakwater = daemon.Daemon(self.scratch, lists=lists, socket_path=self.mta.milter_socket, user=daemon.USER,
-                                        socket_group=self.mta.milter_group, postfix=self.mta, **more)
+                                        socket_group=self.mta.milter_group, mta=self.mta, **more)
         self.addCleanup(self.mta.stop)
         self.addCleanup(self.breakwater.end)
         if with_daemon:

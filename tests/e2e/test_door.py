@@ -42,7 +42,7 @@ class Door(unittest.TestCase):
         self.addCleanup(self.mta.stop)
         self.breakwater = daemon.Daemon(
             self.scratch, lists=[daemon.mail_list(DOOR, 40000, posters=[f"inside:{POSTER}"])],
-            socket_path=self.mta.milter_socket, user=daemon.USER, socket_group=self.mta.milter_group, postfix=self.mta,
+            socket_path=self.mta.milter_socket, user=daemon.USER, socket_group=self.mta.milter_group, mta=self.mta,
             sections={"internal": {"vouched": ["127.0.0.1"]}})
         self.addCleanup(self.breakwater.end)
         self.install()

@@ -58,17 +58,17 @@ class Daemon:
     """with Daemon(scratch, lists=[mail_list(…)]) as d: … d.socket, d.ctl("status")
 
     `settings`: {"huge.conversation.senders": "1"}; `sections`: whole sections of the configuration to change, e.g.
-    {"internal": {"vouched": []}}. `postfix`: the instance whose queue the CLI releases from.
+    {"internal": {"vouched": []}}. `mta`: the instance whose queue the CLI releases from.
     """
 
     def __init__(self, scratch, lists=(), mode="enforce", settings=None, sections=None, socket_path=None, user=None,
-                 socket_group=None, postfix=None, name="daemon"):
+                 socket_group=None, mta=None, name="daemon"):
         self.directory = scratch / name
         self.directory.mkdir()
         self.socket = socket_path or self.directory / "milter.sock"
         self.log = self.directory / "log"
         self.config_file = self.directory / "breakwater.conf"
-        self.postfix = postfix
+        self.mta = mta
         self.child = None
         self.guard = None
         if user:
@@ -131,6 +131,13 @@ class Daemon:
     def reload(self):
         self.child.send_signal(signal.SIGUSR1)
 
+    def suspend(self):
+        """SIGSTOP: there, and silent. Until resume()."""
+        self.child.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.child.send_signal(signal.SIGCONT)
+
     def kill(self):
         """kill -9."""
         self.guard.leave()
@@ -188,10 +195,7 @@ class Daemon:
             return ""
 
     def _ctl_environment(self):
-        if self.postfix is None:
-            return dict(os.environ)
-        theirs = self.postfix.environment()
-        return {**os.environ, **theirs}
+        return {**os.environ, **(self.mta.environment() if self.mta else {})}
 
     def run_ctl(self, *arguments):
         """breakwaterctl's CompletedProcess."""

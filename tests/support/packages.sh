@@ -126,7 +126,7 @@ download_and_unpack()
 	rm -rf "$work/debs"
 	# Whoever the MTA drops its privileges to must be able to pass.
 	chmod 755 "$work" "$work/root"
-	(cd "$work/root" && find . -type f -path '*bin/*' | sort) >"$work/programs"
+	(cd "$work/root" && find . -type f '(' -path '*bin/*' -o -path '*/libexec/*' ')' -perm -100 | sort) >"$work/programs"
 	complete "$work" || { rm -rf "$work"; return 1; }
 	rm -rf "${cache:?}/$set_name"
 	mv "$work" "$cache/$set_name"

@@ -1,6 +1,7 @@
 """The sending side: an SMTP client that can be somebody else (XCLIENT) and sends many RCPT at once."""
 
 import collections
+import re
 import smtplib
 
 Answer = collections.namedtuple("Answer", "code text queue_id")
@@ -8,20 +9,25 @@ Answer = collections.namedtuple("Answer", "code text queue_id")
 RCPT_AT_ONCE = 500  # pipelined RCPT commands in flight; their answers must fit the socket's buffers
 
 
+# Postfix's "2.0.0 Ok: queued as 4Zabc", Sendmail's "2.0.0 3AM3bJ8O012345 Message accepted for delivery".
+QUEUED = re.compile(r"queued as (\w+)|^2\.0\.0 (\w+) Message accepted")
+
+
 def queue_id_of(text):
     """"2.0.0 Ok: queued as 4Zabc" -> "4Zabc"."""
-    _, found, queue_id = text.partition("queued as ")
-    return queue_id.split()[0] if found else None
+    found = QUEUED.search(text)
+    return found and (found.group(1) or found.group(2))
 
 
 class Client(smtplib.SMTP):
     """Client(port, login="alice@nhs.example", address="192.0.2.7") speaks as that SASL user from that address.
 
-    Postfix believes XCLIENT from loopback in these tests; a real host would have seen AUTH.
+    Postfix believes XCLIENT from loopback in these tests; a real host would have seen AUTH. `source`: the loopback
+    address to come from, for an MTA that has no XCLIENT.
     """
 
-    def __init__(self, port, login=None, address=None, helo="client.nhs.example"):
-        super().__init__("127.0.0.1", port, local_hostname=helo, timeout=60)
+    def __init__(self, port, login=None, address=None, helo="client.nhs.example", source=None):
+        super().__init__("127.0.0.1", port, local_hostname=helo, timeout=60, source_address=(source, 0) if source else None)
         attributes = []
         if address:
             attributes += ["NAME=[UNAVAILABLE]", f"ADDR={address}"]
@@ -73,7 +79,7 @@ class Client(smtplib.SMTP):
         return Answer(code, text.decode("latin-1"), None)
 
 
-def deliver(port, sender, recipients, message, login=None, address=None):
-    """One message over a connection of its own; returns its Answer."""
-    with Client(port, login=login, address=address) as client:
+def deliver(port, sender, recipients, message, **who):
+    """One message over a connection of its own, `who` as Client takes it; returns its Answer."""
+    with Client(port, **who) as client:
         return client.deliver(sender, recipients, message)
