@@ -127,7 +127,7 @@ struct bw_slice bw_sqlite_cut(struct bw_slice text); /* to BW_SQLITE_TEXT_BYTES_
 
 /* `given_ms`, or for 0 the store's clock; remembered as seen. */
 int64_t bw_sqlite_now(struct bw_sqlite_lane *lane, int64_t given_ms);
-void bw_sqlite_clock_begin(struct bw_sqlite_lane *lane);
+void bw_sqlite_clock_begin(struct bw_sqlite_lane *lane, bool writes);
 void bw_sqlite_clock_end(struct bw_sqlite_lane *lane);
 void bw_sqlite_clock_keep(struct bw_sqlite_lane *lane); /* after a commit */
 

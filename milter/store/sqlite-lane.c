@@ -110,7 +110,7 @@ static enum bw_err run_transaction(struct bw_sqlite_lane *lane, struct bw_sqlite
 	if (writes && !enter_gate(lane->store, lane->deadline_ms))
 		return bw_sqlite_fail(lane->store, lane->db, SQLITE_BUSY, why);
 	bw_sqlite_run(lane, writes ? BW_SQL_BEGIN_WRITE : BW_SQL_BEGIN_READ, NO_ARGS);
-	bw_sqlite_clock_begin(lane);
+	bw_sqlite_clock_begin(lane, writes);
 	err = lane->rc == SQLITE_OK ? run_jobs(lane, jobs, why) : bw_sqlite_fail(lane->store, lane->db, lane->rc, why);
 	if (err == BW_OK) {
 		if (writes)

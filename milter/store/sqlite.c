@@ -57,10 +57,10 @@ static unsigned data_version(struct bw_sqlite_lane *lane)
 	return version;
 }
 
-/* Read again only when another connection has written since. */
-void bw_sqlite_clock_begin(struct bw_sqlite_lane *lane)
+/* Read again only when another connection has written since; a reading transaction learns that only by reading. */
+void bw_sqlite_clock_begin(struct bw_sqlite_lane *lane, bool writes)
 {
-	if (!lane->clock_kept || data_version(lane) != lane->clock_version)
+	if (!writes || !lane->clock_kept || data_version(lane) != lane->clock_version)
 		lane->stored_ms = bw_sqlite_meta(lane, "clock");
 	lane->clock_kept = false;
 	lane->seen_ms = lane->stored_ms;

@@ -188,6 +188,7 @@ static void peeks_leave_nothing(void **state)
 
 	offer(s, T0, "root", "comms", NULL);
 	in.peek = true;
+	in.now_ms = T0 + HOUR / 2;
 	for (int i = 0; i < 3; i++) {
 		out = count(s, &in);
 		assert_int_equal(out.seen, BW_SEEN_FRESH);
@@ -195,8 +196,14 @@ static void peeks_leave_nothing(void **state)
 		assert_int_equal(out.conversation_senders, 1);
 		assert_int_equal(out.list_senders, 2);
 	}
+	/* Not even the time is remembered. */
+	int64_t now_ms = 0;
+
+	assert_ok(s->ops->now(s, &now_ms, &why));
+	assert_true(now_ms < T0 + HOUR / 2);
 	/* The very message, counted: as if nobody had looked. */
 	in.peek = false;
+	in.now_ms = T0 + 1;
 	out = count(s, &in);
 	assert_int_equal(out.seen, BW_SEEN_FRESH);
 	assert_int_equal(out.conversation_senders, 1);

@@ -145,6 +145,43 @@ static void a_replay_is_a_new_post(void **state)
 	assert_int_equal(offer(s, T0 + HOUR + 5, "r1", "ann", "root").seen, BW_SEEN_REPLAY);
 }
 
+/* What a replay does to the post it repeats: nothing, however it ends. */
+static void a_replay_leaves_its_original_alone(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_count_in in = mail(T0, "post", "ann", NULL), wide = mail(T0 + HOUR + 10, "wide", "looker", "post");
+	struct bw_count_out out;
+
+	count(s, &in);
+	wide.poster = wide.peek = true;
+	wide.list_window_ms = 3 * HOUR;
+	in.now_ms = T0 + HOUR;
+	in.list_window_ms = 3 * HOUR;
+	in.budget = 1; /* it does not fit */
+	out = count(s, &in);
+	assert_int_equal(out.seen, BW_SEEN_REPLAY);
+	assert_false(out.provisional);
+	struct bw_settle_in end = ending(&in, &out, false);
+
+	settle(s, &end);
+	assert_int_equal(count(s, &wide).list_deliveries, 100);
+	/* Let pass all the same, it is delivered on top. */
+	end.accepted = true;
+	settle(s, &end);
+	assert_int_equal(count(s, &wide).list_deliveries, 200);
+	/* Added for a moment and taken back: the post itself still went out. */
+	in.now_ms = T0 + 2 * HOUR;
+	in.budget = 0;
+	out = count(s, &in);
+	assert_int_equal(out.seen, BW_SEEN_REPLAY);
+	assert_true(out.provisional);
+	end = ending(&in, &out, false);
+	settle(s, &end);
+	wide.now_ms = T0 + 2 * HOUR + 10;
+	assert_int_equal(count(s, &wide).list_deliveries, 200);
+	assert_true(count(s, &wide).joined);
+}
+
 /* Lost a compare-and-set and counts the same call again: the same answer, nothing twice. */
 static void again_is_the_same_attempt(void **state)
 {
@@ -339,6 +376,29 @@ static void giving_back_everything_leaves_nothing(void **state)
 	}
 }
 
+/* Given back, tried again and given back again: each time its own attempt only. */
+static void giving_back_twice_takes_nobody_elses(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_count_in in = mail(T0 + 2, "r2", "ann", "root");
+
+	offer(s, T0, "root", "comms", NULL);
+	offer(s, T0 + 1, "r1", "ann", "root");
+	for (int i = 0; i < 3; i++) {
+		struct bw_count_out out = count(s, &in);
+		struct bw_settle_in end = ending(&in, &out, false);
+
+		assert_int_equal(out.conversation_senders, 1);
+		assert_int_equal(out.conversation_replies, 2);
+		end.give_back = true;
+		settle(s, &end);
+		in.now_ms++;
+		assert_int_equal(look(s, T0 + 10, "root").conversation_senders, 1);
+		assert_int_equal(look(s, T0 + 10, "root").conversation_replies, 1);
+		assert_int_equal(look(s, T0 + 10, "root").list_senders, 3);
+	}
+}
+
 static void identities_are_forgotten_with_the_memory(void **state)
 {
 	struct bw_store *s = STORE(state);
@@ -371,6 +431,7 @@ int run_identity(void)
 		TEST(a_duplicate_counts_nothing),
 		TEST(a_stopped_duplicate_takes_nothing_back),
 		TEST(a_replay_is_a_new_post),
+		TEST(a_replay_leaves_its_original_alone),
 		TEST(again_is_the_same_attempt),
 		TEST(again_of_a_replay),
 		TEST(settling_is_idempotent),
@@ -378,6 +439,7 @@ int run_identity(void)
 		TEST(given_back_as_if_it_had_not_been),
 		TEST(giving_back_restores_the_earlier_attempt),
 		TEST(giving_back_everything_leaves_nothing),
+		TEST(giving_back_twice_takes_nobody_elses),
 		TEST(identities_are_forgotten_with_the_memory),
 		TEST(the_same_identity_on_two_lists_is_two_messages),
 	};

@@ -116,6 +116,24 @@ static void stopped_and_outside_ties_merge_nothing(void **state)
 	assert_true(same_conversation(look(s, T0 + 24, "new"), p.younger));
 }
 
+/* Somebody wrote to the younger between the tie and its end. */
+static void the_latest_attempt_of_both_is_the_last(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_count_in in = tie(T0 + 20, "t", "dan", "new", "old");
+
+	pair(s);
+	struct bw_count_out out = count(s, &in);
+	struct bw_settle_in end = ending(&in, &out, true);
+
+	offer(s, T0 + 25, "n3", "pat", "new");
+	end.merge = true;
+	settle(s, &end);
+	assert_int_equal(look(s, T0 + 30, "old").conversation_last_ms, T0 + 25);
+	assert_int_equal(look(s, T0 + 30, "old").conversation_senders, 5);
+	assert_int_equal(look(s, T0 + 20 + HOUR, "old").conversation_senders, 1);
+}
+
 /* Both sides' counters go along. */
 static void both_sides_merge(void **state)
 {
@@ -146,7 +164,8 @@ static void the_less_closed_breaker_speaks_and_stays(void **state)
 	struct bw_count_in in = tie(T0 + 20, "t", "dan", "new", "old");
 	struct bw_count_out out;
 
-	set_breaker(s, older, BW_PHASE_CLOSED, T0 + 14, 0);
+	set_breaker(s, older, BW_PHASE_OPEN, T0 + 14, 0);
+	set_breaker(s, older, BW_PHASE_CLOSED, T0 + 14, 0); /* versions of their own: this one is twice changed */
 	set_breaker(s, younger, BW_PHASE_HALF_OPEN, T0 + 12, T0 + HOUR);
 	out = count(s, &in);
 	assert_int_equal(out.conversation_breaker.phase, BW_PHASE_HALF_OPEN);
@@ -261,6 +280,7 @@ int run_merge(void)
 		TEST(counts_cover_both),
 		TEST(accepted_ties_merge),
 		TEST(stopped_and_outside_ties_merge_nothing),
+		TEST(the_latest_attempt_of_both_is_the_last),
 		TEST(both_sides_merge),
 		TEST(the_less_closed_breaker_speaks_and_stays),
 		TEST(at_most_two_at_a_time),

@@ -133,6 +133,39 @@ static void a_stopped_part_takes_back_itself_alone(void **state)
 	assert_int_equal(seen(s, T0 + 5, "post", "a"), BW_SEEN_RETRY);
 }
 
+/* The first part fails after others went out: the attempt stays with them. */
+static void the_first_part_gives_nothing_back_for_the_others(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_count_in in[2] = { part(T0, "post", "a", 50), part(T0 + 1, "post", "b", 60) };
+	struct bw_count_out out = count(s, &in[0]);
+	struct bw_settle_in end = ending(&in[0], &out, false);
+
+	count(s, &in[1]);
+	end.give_back = true;
+	settle(s, &end);
+	assert_int_equal(look(s, T0 + 2, NULL).list_deliveries, 60);
+	assert_int_equal(look(s, T0 + 2, NULL).list_senders, 2);
+}
+
+/* Held for a while and let pass: it stands with its post. */
+static void a_late_part_stands_at_the_posts_time(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_count_in in[2] = { part(T0, "post", "a", 50), part(T0 + MINUTE, "post", "b", 60) };
+
+	count(s, &in[0]);
+	in[1].known_stopped = true;
+	struct bw_count_out out = count(s, &in[1]);
+	struct bw_settle_in end = ending(&in[1], &out, true);
+
+	assert_int_equal(out.seen, BW_SEEN_SPLIT);
+	end.now_ms = T0 + 2 * MINUTE;
+	settle(s, &end);
+	assert_int_equal(look(s, T0 + HOUR - 1, NULL).list_deliveries, 110);
+	assert_int_equal(look(s, T0 + HOUR, NULL).list_deliveries, 0);
+}
+
 static void a_part_counts_again_as_itself(void **state)
 {
 	struct bw_store *s = STORE(state);
@@ -174,6 +207,8 @@ int run_split(void)
 		TEST(parts_of_a_stopped_post_retry),
 		TEST(only_a_forced_open_breaker_stops_the_rest),
 		TEST(a_stopped_part_takes_back_itself_alone),
+		TEST(the_first_part_gives_nothing_back_for_the_others),
+		TEST(a_late_part_stands_at_the_posts_time),
 		TEST(a_part_counts_again_as_itself),
 		TEST(only_expanders_split),
 		TEST(parts_are_forgotten_with_their_post),

@@ -52,6 +52,32 @@ static void senders_stand_with_their_last_attempt(void **state)
 	assert_int_equal(look(s, T0 + 2000 + HOUR, "root").conversation_senders, 0);
 }
 
+/* Somebody asked while the window was empty; what comes after that leaves it as well. */
+static void empty_windows_fill_and_empty_again(void **state)
+{
+	struct bw_store *s = STORE(state);
+	char id[8] = "r0", poster[8] = "p0";
+
+	offer(s, T0, "root", "comms", NULL);
+	for (int round = 0; round < 3; round++) {
+		int64_t at_ms = T0 + round * 10 * HOUR;
+		struct bw_count_in in = mail(at_ms + HOUR, poster, "comms", "root");
+
+		id[1] = poster[1] = (char)('0' + round);
+		in.poster = true;
+		in.known_stopped = true;
+		assert_int_equal(count(s, &in).conversation_senders, 0);
+		assert_int_equal(offer(s, at_ms + 3 * HOUR, id, id, "root").conversation_senders, 1);
+		in.now_ms = at_ms + 4 * HOUR - 1;
+		assert_int_equal(count(s, &in).conversation_senders, 1);
+		assert_int_equal(count(s, &in).list_deliveries, 100);
+		in.now_ms = at_ms + 4 * HOUR;
+		assert_int_equal(count(s, &in).conversation_senders, 0);
+		assert_int_equal(count(s, &in).conversation_replies, 0);
+		assert_int_equal(count(s, &in).list_deliveries, 0);
+	}
+}
+
 /* The whole of what a threshold's change may do: the next message sees other edges, nothing is forgotten. */
 static void windows_may_change_at_any_time(void **state)
 {
@@ -159,19 +185,27 @@ static void the_clock_never_goes_back(void **state)
 static void the_clock_is_everybodys(void **state)
 {
 	struct bw_store *s = STORE(state), *other = NULL;
-	int64_t now_ms = 0;
+	int64_t before_ms = 0, now_ms = 0;
 	struct bw_why why = { "" };
 
-	offer(s, T0 + 5, "m", "ann", NULL);
 	if (!backend->shared)
 		return;
 	other = backend->open(DIR(state), &why);
 	assert_non_null(other);
-	enum bw_err err = other->ops->now(other, &now_ms, &why);
+	enum bw_err err = other->ops->now(other, &before_ms, &why);
+
+	offer(s, T0 + 5, "m", "ann", NULL);
+	if (err == BW_OK)
+		err = other->ops->now(other, &now_ms, &why);
+	struct bw_count_in in = mail(0, "n", "ann", NULL);
+	struct bw_count_out out = count(other, &in);
 
 	bw_store_close(&other);
 	assert_int_equal(err, BW_OK);
+	assert_true(before_ms < T0);
 	assert_true(now_ms >= T0 + 5);
+	assert_true(out.now_ms >= T0 + 5);
+	assert_int_equal(out.list_last_ms, T0 + 5);
 }
 
 int run_windows(void)
@@ -180,6 +214,7 @@ int run_windows(void)
 		TEST(conversation_forgets_at_the_edge),
 		TEST(list_forgets_at_the_edge),
 		TEST(senders_stand_with_their_last_attempt),
+		TEST(empty_windows_fill_and_empty_again),
 		TEST(windows_may_change_at_any_time),
 		TEST(windows_change_between_messages),
 		TEST(a_new_budget_counts_what_went_before),

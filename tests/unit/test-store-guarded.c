@@ -272,6 +272,24 @@ static void open_breakers_go_back(void **state)
 	assert_int_equal(get(s->primary, list_key(BW_SIDE_OUTSIDE)).until_ms, T0 + BW_DAY_MS);
 }
 
+/* Of two that are open the one that stays so longer; of two forced open the operator's later word. */
+static void of_two_open_ones_the_longer_stays(void **state)
+{
+	struct stores *s = *state;
+	struct bw_breaker forced = { .override_state = BW_OVERRIDE_FORCED_OPEN, .override_until_ms = T0 + BW_HOUR_MS };
+	struct bw_breaker_key key = list_key(BW_SIDE_OUTSIDE);
+
+	set(s->guarded, list_key(BW_SIDE_MEMBERS), BW_PHASE_OPEN, T0 + BW_HOUR_MS);
+	assert_int_equal(s->guarded->ops->breaker_cas(s->guarded, &key, &forced, NULL), BW_OK);
+	outage(s);
+	set(s->guarded, list_key(BW_SIDE_MEMBERS), BW_PHASE_OPEN, T0 + BW_DAY_MS);
+	forced.override_until_ms = T0 + BW_DAY_MS;
+	assert_int_equal(s->guarded->ops->breaker_cas(s->guarded, &key, &forced, NULL), BW_OK);
+	recovery(s);
+	assert_int_equal(get(s->primary, list_key(BW_SIDE_MEMBERS)).until_ms, T0 + BW_DAY_MS);
+	assert_int_equal(get(s->primary, key).override_until_ms, T0 + BW_DAY_MS);
+}
+
 /* What was closed since is not opened by the next outage, which brings none of the last one's. */
 static void an_outage_is_merged_once(void **state)
 {
@@ -467,6 +485,7 @@ int main(void)
 		TEST(settings_and_directory_stay),
 		TEST(known_daemons_are_those_last_seen),
 		TEST(open_breakers_go_back),
+		TEST(of_two_open_ones_the_longer_stays),
 		TEST(an_outage_is_merged_once),
 		TEST(a_storm_across_the_outage),
 		TEST(a_storm_within_the_outage),

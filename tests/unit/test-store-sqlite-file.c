@@ -110,6 +110,29 @@ static void a_damaged_file(void **state)
 		fail_msg("%s", why.text);
 }
 
+/* A record that we cannot have written: refused, and nothing of the message that met it stays. */
+static void a_record_nobody_wrote(void **state)
+{
+	struct bw_store *s = kit_open(1000);
+	struct bw_breaker_key key = { .scope = BW_SCOPE_LIST, .list = BW_S(KIT_LIST) };
+	struct bw_breaker b = { .trips = 1 };
+	struct bw_count_out out = { .now_ms = -7 };
+
+	(void)state;
+	assert_int_equal(kit_count(s, KIT_T0, "root", "", &out, NULL), BW_OK);
+	assert_int_equal(s->ops->breaker_cas(s, &key, &b, NULL), BW_OK);
+	kit_sql("UPDATE breaker SET phase = 99");
+	out.now_ms = -7;
+	assert_int_equal(kit_count(s, KIT_T0 + 1, "m", "", &out, NULL), BW_ERR_STORE);
+	assert_int_equal(out.now_ms, -7);
+	assert_int_equal(s->ops->breaker_get(s, &key, &b, NULL), BW_ERR_STORE);
+	kit_sql("UPDATE breaker SET phase = 0");
+	assert_int_equal(kit_count(s, KIT_T0 + 1, "m", "", &out, NULL), BW_OK);
+	assert_int_equal(out.seen, BW_SEEN_FRESH);
+	assert_int_equal(out.list_senders, 2);
+	bw_store_close(&s);
+}
+
 static void no_directory(void **state)
 {
 	(void)state;
@@ -340,6 +363,7 @@ int main(void)
 		KIT_TEST(a_newer_format_is_left_alone),
 		KIT_TEST(no_database),
 		KIT_TEST(a_damaged_file),
+		KIT_TEST(a_record_nobody_wrote),
 		KIT_TEST(no_directory),
 		KIT_TEST(no_path),
 		KIT_TEST(a_directory_that_may_not_be_written),
