@@ -60,6 +60,7 @@ static void fail(struct bw_redis_connection *c, int64_t now_ms, const char *form
 	c->state = BW_REDIS_DOWN;
 	c->unwritten = false;
 	c->doubtful = false;
+	c->tried = true;
 	c->due_ms = now_ms + jittered(c);
 	c->pause_ms = c->pause_ms * 2 < PAUSE_LONGEST_MS ? c->pause_ms * 2 : PAUSE_LONGEST_MS;
 	/* The name may lead elsewhere by now. */
@@ -234,6 +235,7 @@ static void go_on(struct bw_redis_connection *c, const struct bw_redis_exchange 
 		prove(c, now_ms);
 	else
 		c->state = BW_REDIS_UP;
+	c->tried = c->tried || c->state == BW_REDIS_UP;
 }
 
 static void connected(struct bw_redis_connection *c, int64_t now_ms)

@@ -37,6 +37,7 @@ struct bw_redis_connection {
 	int64_t pause_ms;                       /* before the next attempt */
 	unsigned seed;                          /* of the jitter */
 	bool unwritten;                         /* bytes wait for the socket */
+	bool tried;                             /* it was up, or has failed, once */
 	bool doubtful;                          /* Redis answers, but refuses writes: perhaps another host is the primary now */
 	struct bw_redis_exchange *first, *last; /* sent, in the order of their replies */
 	struct bw_why why;                      /* why it is down */

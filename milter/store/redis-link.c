@@ -44,7 +44,7 @@ static bool exchange_news(struct bw_redis_link *link, struct bw_redis_exchange *
 		queues[i] = lane->first;
 		lane->first = lane->last = NULL;
 		lane->up = c->state == BW_REDIS_UP;
-		lane->tried = lane->tried || lane->up || (c->state == BW_REDIS_DOWN && c->due_ms != 0);
+		lane->tried = c->tried;
 		if (!lane->up)
 			lane->why = c->why;
 	}

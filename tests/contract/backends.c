@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "contract.h"
+#include "redis-server.h"
 
 enum { BUSY_MS = 20000 }; /* long: what is tested is who comes first, not how long a loaded machine takes */
 
@@ -46,11 +47,29 @@ static struct bw_store *open_guarded(const char *dir, struct bw_why *why)
 	return s;
 }
 
+/* One server for the whole run; each directory is a prefix of its own. */
+static struct bw_store *open_redis(const char *dir, struct bw_why *why)
+{
+	const struct redis_server *server = redis_server_shared();
+	struct bw_store_redis_options options;
+	struct bw_store *s = NULL;
+	char prefix[64];
+
+	if (server == NULL)
+		return NULL;
+	snprintf(prefix, sizeof(prefix), "bw:%s:", strrchr(dir, '.') + 1);
+	options = redis_server_options(server);
+	options.prefix = prefix;
+	options.deadline_ms = BUSY_MS;
+	return bw_store_redis_open(&options, &s, why) == BW_OK ? s : NULL;
+}
+
 static const struct backend backends[] = {
 	{ "sqlite", open_sqlite, true },
 	{ "memory", open_memory, false },
 	{ "faulty", open_faulty, true },
 	{ "guarded", open_guarded, true },
+	{ "redis", open_redis, true },
 };
 
 const struct backend *backend = &backends[0];

@@ -65,6 +65,9 @@ local function recognise()
 			return RETRY
 		end
 		return expander and SPLIT or REPLAY
+	elseif not expander and m.recipients ~= NO_HASH and m.recipients ~= recipients then
+		-- A lost 250 comes again to the same recipients; to others it is a new post under an old name.
+		return REPLAY
 	elseif not o.duplicated and now - o.accepted < DUPLICATE_WITHIN then
 		return DUPLICATE
 	end
@@ -128,7 +131,7 @@ local function join()
 	end
 	local founds = not first
 	if founds then
-		first = conversation_found(root_key:sub(2), now, 0, ARGV[16])
+		first = conversation_found(public_id(root_key:sub(2), root_key:sub(1, 1)), now, 0, ARGV[16])
 		if root_key:byte() == 111 then -- o(wn)
 			key_put(root_key, first, now)
 		end
@@ -195,13 +198,16 @@ end
 
 local out = {}
 
+local attempted = m.attempt -- when this message was counted before, 0: not yet
+
 local function attempt_on_list(seen, counts)
 	local t = of_list
 	local last, before = t.last, nil
 	if counts then
 		local anew = seen == REPLAY or not m[COUNTED]
 		before = attempt_put(t, sender, now, anew)
-		m.list_before = anew and before or m.list_before
+		-- A retry behind another message of its sender goes back to that one, not to what was before both.
+		m.list_before = (anew or before ~= attempted) and before or m.list_before
 		m.list_last, m.attempt, m[COUNTED] = last, now, true
 	else
 		before = attempt_last(t, sender)
@@ -226,9 +232,10 @@ local function attempt_in_conversation(counts)
 		local anew = not m[REPLIED]
 		before = attempt_put(t, sender, now, anew)
 		if anew then
-			m.conversation_before, m.reply = before, now
+			m.reply = now
 			reply_put(t, message, now)
 		end
+		m.conversation_before = (anew or before ~= attempted) and before or m.conversation_before
 		m.conversation_last, m[REPLIED] = last, true
 	else
 		before = attempt_last(t, sender)
@@ -379,6 +386,7 @@ end
 
 local function store(seen)
 	o.known, o.seen = true, seen
+	m.recipients = expander and m.recipients or recipients
 	m.seen = max(m.seen, now)
 	conversation.last = max(conversation.last, now)
 	offer_store(m, recipients, o, now)
@@ -391,9 +399,9 @@ local function store(seen)
 		trim(of_list.key)
 		trim(of_conversation.key)
 	end
-	-- Now and then a look at what is past, so that a list that never rests stays bounded; late, because expire() is exact.
+	-- Now and then a look at what expire() should have collected long ago, so that a list that never rests stays bounded.
 	if now % 4 == 0 then
-		sweep(now, now - 1.25 * memory, 128)
+		sweep(now, now - 4 * memory, 128)
 	end
 end
 

@@ -4,8 +4,9 @@
 -- ARGV   3 what to do:
 --          put ID HOST QUEUE-ID MTA LIST CONVERSATION GUARD SENTENCE SENDER IDENTITY MESSAGE-ID SUBJECT DELIVERIES BYTES MESSAGE
 --              SIDE STATE STATE-MS STATE-BY     reply: 1; 0: another message stands under this id
---          move ID FROM TO BY    reply: {1, state since, list, side, message, conversation, deliveries}; {0, state}; {}: no such
---          paid ID               a released message is marked accepted in its list. Until then moving it again goes on with it
+--          move ID FROM TO BY    reply: {1: moved, 0: in another state; 1: its list is owed the news of its release; state;
+--                                state since, list, side, message, conversation, deliveries}; {}: no such
+--          paid ID               its list knows of the release
 --          each AFTER LIMIT ID CONVERSATION LIST STATE     reply: {number looked at last, 0: all; rows}; '' selects all
 --        row: number, id, host, queue id, mta, list, conversation, guard, sentence, sender, identity, message id, subject,
 --        deliveries, bytes, held, message, side, state, state since, by, owed
@@ -37,25 +38,19 @@ function todo.put()
 	return 1
 end
 
-local function answer(r)
-	return { 1, r[SINCE], r[LIST], r[SIDE], r[MESSAGE], r[CONVERSATION], r[DELIVERIES] }
-end
-
 function todo.move()
 	local there = call('HGET', held, ARGV[4])
-	local from, to = ARGV[5], ARGV[6]
+	local to = ARGV[6]
 	if not there then
 		return {}
 	end
 	local r = row(there)
-	if r[STATE] == RELEASED and to == RELEASED and r[OWED] == '1' then
-		return answer(r)
-	elseif r[STATE] ~= from then
-		return { 0, r[STATE] }
+	local moves = r[STATE] == ARGV[5]
+	if moves then
+		r[STATE], r[SINCE], r[BY], r[OWED] = to, text(clock_seen()), ARGV[7], to == RELEASED and '1' or '0'
+		call('HSET', held, ARGV[4], pack(r))
 	end
-	r[STATE], r[SINCE], r[BY], r[OWED] = to, text(clock_seen()), ARGV[7], to == RELEASED and '1' or '0'
-	call('HSET', held, ARGV[4], pack(r))
-	return answer(r)
+	return { moves and 1 or 0, r[OWED], r[STATE], r[SINCE], r[LIST], r[SIDE], r[MESSAGE], r[CONVERSATION], r[DELIVERIES] }
 end
 
 function todo.paid()

@@ -8,8 +8,8 @@
 --            a TALLY sender          {format, last, standing}        where a sender stands
 --            c CONVERSATION          {format, public id, founded, last, accepted, merged into, root}
 --            k CLASS hash            {format, conversation}          CLASS: i(d), t(hread), s(ubject), o(wn)
---            m message               {format, ...}                   an identity, see message_pack()
---            p message recipients    {format, ...}                   a transaction of an expander
+--            m message               {format, ...}                   an identity: message_store()
+--            p message recipients    {format, seen, offer}           a transaction of an expander
 -- KEYS[2]  index: sorted set, all scores 0, so members are in the order of their bytes and any range is counted in O(log n)
 --            a TALLY time sender     an attempt
 --            r TALLY time message    a reply
@@ -171,8 +171,9 @@ local function range(prefix, low, high, limit)
 	return call('ZRANGEBYLEX', index, '[' .. prefix .. bytes(low), '(' .. prefix .. bytes(high), 'LIMIT', 0, limit)
 end
 
+-- Parentheses: struct.unpack() answers the next position, too.
 local function time_of(row)
-	return struct.unpack('>I6', row, 8)
+	return (struct.unpack('>I6', row, 8))
 end
 
 -- --- tallies ---
@@ -459,14 +460,26 @@ local function key_put(name, c, now)
 end
 
 local NO_HASH = ('\0'):rep(16)
+local ROOTS = { 'i', 't', 'o' } -- classes of keys that a conversation can be named after
+local CLASS_NUMBERS = { i = 0, t = 1, o = 3 }
+
+-- From a root's key to the public id and back: kinds that happen to share a hash are different conversations.
+local function public_id(hash, class)
+	return hash:sub(1, 15) .. string.char(bit.bxor(hash:byte(16), CLASS_NUMBERS[class]))
+end
 
 -- By its public id.
 local function conversation_find(hash)
 	if hash == NO_HASH then
 		return nil
 	end
-	for _, class in ipairs({ 'i', 't', 'o' }) do
-		local id = key_find(class .. hash)
+	local fields = {}
+	for i, class in ipairs(ROOTS) do
+		fields[i] = 'k' .. class .. public_id(hash, class)
+	end
+	fetch(fields)
+	for _, class in ipairs(ROOTS) do
+		local id = key_find(class .. public_id(hash, class))
 		local c = id ~= 0 and conversation_load(id)
 		if c then
 			return c
@@ -482,8 +495,9 @@ local function conversation_revive(hash, now)
 		return c
 	end
 	c = conversation_found(hash, now, 1, '')
-	for _, class in ipairs({ 'i', 't', 'o' }) do
-		key_put(class .. hash, c, now)
+	-- Which kind its root's key is, nobody says.
+	for _, class in ipairs(ROOTS) do
+		key_put(class .. public_id(hash, class), c, now)
 	end
 	return c
 end
@@ -511,11 +525,11 @@ local function message_load(hash, now, memory)
 	local r = get('m' .. hash)
 	if not r or (memory and now - r[3] >= memory) then
 		return { hash = hash, seen = 0, conversation = 0, rival = 0, attempt = 0, list_before = 0, list_last = 0,
-			conversation_before = 0, conversation_last = 0, reply = 0, accepted = 0, post = 0, own = offer_new() }
+			conversation_before = 0, conversation_last = 0, reply = 0, accepted = 0, post = 0, recipients = NO_HASH, own = offer_new() }
 	end
 	local m = { hash = hash, known = true, seen = r[3], conversation = r[4], rival = r[5], attempt = r[6], list_before = r[7],
 		list_last = r[8], conversation_before = r[9], conversation_last = r[10], reply = r[11], accepted = r[12], post = r[13],
-		own = offer_unpack(r[14]) }
+		recipients = r[14], own = offer_unpack(r[15]) }
 	for i, flag in ipairs(FLAGS) do
 		m[flag] = floor(r[2] / 2 ^ (i - 1)) % 2 == 1
 	end
@@ -528,7 +542,7 @@ local function message_store(m, now)
 		flags = flags + (m[flag] and 2 ^ (i - 1) or 0)
 	end
 	set('m' .. m.hash, { FORMAT, flags, m.seen, m.conversation, m.rival, m.attempt, m.list_before, m.list_last,
-		m.conversation_before, m.conversation_last, m.reply, m.accepted, m.post, offer_pack(m.own) }, now)
+		m.conversation_before, m.conversation_last, m.reply, m.accepted, m.post, m.recipients, offer_pack(m.own) }, now)
 end
 
 local function part_load(m, recipients, now, memory)

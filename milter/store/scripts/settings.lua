@@ -7,6 +7,8 @@
 --          each                                reply: rows in force, oldest change first
 --          history FIRST LAST                  reply: rows by index
 --          versions                            reply: version of the settings, of the directory, now
+--          now                                 reply: now
+--          saw                                 the clock of the installation is not before now; reply: now
 --        row: name, value, owner, reason, set, until, version
 
 local settings, temporary, history = KEYS[2], KEYS[3], KEYS[4]
@@ -79,4 +81,7 @@ function todo.versions()
 	return { number('settings') + expired(now), number('directory'), now }
 end
 
-return todo[ARGV[3]]()
+todo.now = clock
+todo.saw = clock_seen
+
+return (todo[ARGV[3]]())

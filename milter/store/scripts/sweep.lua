@@ -9,6 +9,7 @@ local now, cutoff, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[
 if not get('l') then
 	return 0
 end
+sweep_breakers(now, cutoff, budget)
 sweep(now, cutoff, budget)
 sweep_list(now, cutoff, budget)
 write()

@@ -1,0 +1,213 @@
+/* The ledger as all hosts see it (scripts/held.lua). */
+#include <string.h>
+
+#include "bw/clock.h"
+#include "redis-compat.h"
+#include "redis-site.h"
+
+enum { PUT_ARGUMENTS = 19, ROWS_A_PAGE = 128 };
+
+/* --- put --- */
+
+static void add_held(struct bw_redis_exchange *x, const struct bw_held *h)
+{
+	const struct bw_slice texts[] = { h->guard, h->sentence, h->sender, h->identity, h->message_id, h->subject };
+
+	bw_redis_add_hash(x, &h->id);
+	bw_redis_add(x, bw_redis_cut(h->host));
+	bw_redis_add(x, bw_redis_cut(h->queue_id));
+	bw_redis_add(x, bw_redis_cut(h->mta));
+	bw_redis_add(x, h->list);
+	bw_redis_add_hash(x, &h->conversation);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		bw_redis_add(x, bw_redis_cut(texts[i]));
+	bw_redis_add_number(x, h->deliveries);
+	bw_redis_add_number(x, h->size_bytes);
+	bw_redis_add_hash(x, &h->message);
+	bw_redis_add_number(x, h->side);
+	bw_redis_add_number(x, h->state);
+	bw_redis_add_number(x, h->state_ms);
+	bw_redis_add(x, bw_redis_cut(h->state_by));
+}
+
+enum bw_err bw_redis_held_put(struct bw_store *store, const struct bw_held *held, struct bw_why *why)
+{
+	struct bw_redis *s = bw_redis_of(store);
+	int64_t same = 0;
+	enum bw_err err = bw_redis_check_time(held->held_ms, why);
+
+	if (bw_hash_is_zero(&held->id))
+		return bw_fail(why, BW_ERR_INPUT, "a held message without an id");
+	if (held->list.n > BW_STORE_LIST_BYTES_MAX)
+		return bw_fail(why, BW_ERR_INPUT, "a held message whose list's address is longer than %d bytes", BW_STORE_LIST_BYTES_MAX);
+	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
+
+	if (x == NULL)
+		return err != BW_OK ? err : bw_redis_no_memory(why);
+	bw_redis_begin_site(s, x, BW_REDIS_HELD, held->held_ms, "put", PUT_ARGUMENTS);
+	add_held(x, held);
+	err = bw_redis_run_number(s, x, &same, why);
+	if (err == BW_OK && same == 0)
+		err = bw_fail(why, BW_ERR_EXISTS, "the ledger has another message under this id");
+	bw_redis_exchange_unref(&x);
+	return err;
+}
+
+/* --- move --- */
+
+struct move {
+	bool moved, owed; /* owed: the list has not heard of the release yet */
+	enum bw_held_state state;
+	struct bw_redis_released released;
+};
+
+static enum bw_err read_move(const struct redisReply *reply, struct move *out, struct bw_why *why)
+{
+	struct bw_redis_row row = bw_redis_row_of(reply);
+	struct bw_redis_released *r = &out->released;
+
+	if (!row.bad && bw_redis_row_count(&row) == 0)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "the ledger has no such held message");
+	out->moved = bw_redis_take_flag(&row);
+	out->owed = bw_redis_take_flag(&row);
+	out->state = (enum bw_held_state)bw_redis_take_word(&row, BW_HELD_STATE_COUNT);
+	r->now_ms = bw_redis_take_number(&row);
+	r->list = bw_redis_take_text(&row);
+	r->side = (enum bw_side)bw_redis_take_word(&row, BW_SIDE_COUNT);
+	r->message = bw_redis_take_hash(&row);
+	r->conversation = bw_redis_take_hash(&row);
+	r->deliveries = bw_redis_take_number(&row);
+	return row.bad ? bw_redis_bad_reply("a held message", why) : BW_OK;
+}
+
+/* The list's keys lie elsewhere than the ledger's. Should we die between the two, whoever tries to
+ * release it next goes on here (and is told that it is released already). */
+static enum bw_err release(struct bw_redis *s, const struct bw_hash *id, const struct bw_redis_released *r, int64_t deadline_ms,
+                           struct bw_why *why)
+{
+	struct bw_redis_exchange *x = bw_redis_exchange_new(1);
+	enum bw_err err = x == NULL ? bw_redis_no_memory(why) : BW_OK;
+
+	if (err == BW_OK && r->list.n > 0)
+		err = bw_redis_release(s, r, deadline_ms, why);
+	if (err == BW_OK) {
+		bw_redis_begin_site(s, x, BW_REDIS_HELD, 0, "paid", 1);
+		bw_redis_add_hash(x, id);
+		err = bw_redis_run(s, BW_REDIS_LANE_OTHER, x, deadline_ms, why);
+	}
+	bw_redis_exchange_unref(&x);
+	return err;
+}
+
+enum bw_err bw_redis_held_move(struct bw_store *store, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to,
+                               int64_t now_ms, struct bw_slice by, struct bw_why *why)
+{
+	struct bw_redis *s = bw_redis_of(store);
+	struct move move = { .moved = false };
+	int64_t deadline_ms = bw_clock_monotonic_ms() + s->deadline_ms;
+	enum bw_err err = bw_redis_check_time(now_ms, why);
+	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
+
+	if (x == NULL)
+		return err != BW_OK ? err : bw_redis_no_memory(why);
+	bw_redis_begin_site(s, x, BW_REDIS_HELD, now_ms, "move", 4);
+	bw_redis_add_hash(x, id);
+	bw_redis_add_number(x, from);
+	bw_redis_add_number(x, to);
+	bw_redis_add(x, bw_redis_cut(by));
+	err = bw_redis_run(s, BW_REDIS_LANE_OTHER, x, deadline_ms, why);
+	if (err == BW_OK)
+		err = read_move(x->commands[0].reply, &move, why);
+	if (err == BW_OK && move.moved)
+		bw_redis_saw(s, move.released.now_ms);
+	if (err == BW_OK && move.owed)
+		err = release(s, id, &move.released, deadline_ms, why);
+	if (err == BW_OK && !move.moved)
+		err = bw_fail(why, BW_ERR_CONFLICT, "the held message is %s, not %s", bw_held_state_name(move.state),
+		              bw_held_state_name(from));
+	bw_redis_exchange_unref(&x);
+	return err;
+}
+
+/* --- listing --- */
+
+struct taker {
+	bool (*each)(void *ctx, const struct bw_held *row);
+	void *ctx;
+};
+
+static void add_hash_or_all(struct bw_redis_exchange *x, const struct bw_hash *hash)
+{
+	if (bw_hash_is_zero(hash))
+		bw_redis_add(x, BW_S(""));
+	else
+		bw_redis_add_hash(x, hash);
+}
+
+static void ask(const struct bw_redis_pages *p, struct bw_redis_exchange *x)
+{
+	const struct bw_held_query *query = p->query;
+
+	bw_redis_begin_site(p->s, x, BW_REDIS_HELD, 0, "each", 6);
+	bw_redis_add_number(x, p->after);
+	bw_redis_add_number(x, ROWS_A_PAGE);
+	add_hash_or_all(x, &query->id);
+	add_hash_or_all(x, &query->conversation);
+	bw_redis_add(x, query->list);
+	if (query->by_state)
+		bw_redis_add_number(x, query->state);
+	else
+		bw_redis_add(x, BW_S(""));
+}
+
+static void read_texts(struct bw_redis_row *record, struct bw_held *row)
+{
+	bw_redis_take_number(record); /* its place in the order */
+	row->id = bw_redis_take_hash(record);
+	row->host = bw_redis_take_text(record);
+	row->queue_id = bw_redis_take_text(record);
+	row->mta = bw_redis_take_text(record);
+	row->list = bw_redis_take_text(record);
+	row->conversation = bw_redis_take_hash(record);
+	row->guard = bw_redis_take_text(record);
+	row->sentence = bw_redis_take_text(record);
+	row->sender = bw_redis_take_text(record);
+	row->identity = bw_redis_take_text(record);
+	row->message_id = bw_redis_take_text(record);
+	row->subject = bw_redis_take_text(record);
+}
+
+static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
+{
+	const struct taker *taker = p->taker;
+	struct bw_held row = { .deliveries = 0 };
+
+	read_texts(record, &row);
+	row.deliveries = bw_redis_take_number(record);
+	row.size_bytes = bw_redis_take_number(record);
+	row.held_ms = bw_redis_take_number(record);
+	row.message = bw_redis_take_hash(record);
+	row.side = (enum bw_side)bw_redis_take_word(record, BW_SIDE_COUNT);
+	row.state = (enum bw_held_state)bw_redis_take_word(record, BW_HELD_STATE_COUNT);
+	row.state_ms = bw_redis_take_number(record);
+	row.state_by = bw_redis_take_text(record);
+	return !record->bad && taker->each(taker->ctx, &row);
+}
+
+enum bw_err bw_redis_held_each(struct bw_store *store, const struct bw_held_query *query, BW_EACH(struct bw_held),
+                               struct bw_why *why)
+{
+	struct taker taker = { each, ctx };
+	struct bw_redis_pages pages = {
+		.s = bw_redis_of(store),
+		.ask = ask,
+		.give = give,
+		.with_cursor = true,
+		.limit = query->limit,
+		.taker = &taker,
+		.query = query,
+		.what = "a held message",
+	};
+
+	return bw_redis_give_pages(&pages, why);
+}

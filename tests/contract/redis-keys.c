@@ -1,0 +1,282 @@
+/* What Redis sees of us: how many connections and calls, which keys, for how long, and how much. */
+#include "contract.h"
+#include "redis-server.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 40, MESSAGES = 25, REPLY_BYTES = 60000 };
+
+struct scene {
+	struct redis_server server;
+	struct bw_store *store;
+	char reply[REPLY_BYTES];
+};
+
+static int scene_setup(void **state)
+{
+	struct scene *c = calloc(1, sizeof(*c));
+	struct bw_store_redis_options options;
+
+	if (c == NULL || !redis_server_start(&c->server, false))
+		return -1;
+	options = redis_server_options(&c->server);
+	options.deadline_ms = 20000;
+	if (bw_store_redis_open(&options, &c->store, NULL) != BW_OK)
+		return -1;
+	*state = c;
+	return 0;
+}
+
+static int scene_teardown(void **state)
+{
+	struct scene *c = *state;
+
+	bw_store_close(&c->store);
+	redis_server_stop(&c->server);
+	free(c);
+	return 0;
+}
+
+#define SCENE(function) cmocka_unit_test_setup_teardown(function, scene_setup, scene_teardown)
+
+static const char *ask(struct scene *c, const char *command)
+{
+	assert_true(redis_server_admin(&c->server, command, c->reply, sizeof(c->reply)));
+	return c->reply;
+}
+
+/* --- connections and calls --- */
+
+struct worker {
+	struct bw_store *store;
+	int index;
+};
+
+static void *work(void *arg)
+{
+	const struct worker *w = arg;
+	char id[32], list[32];
+
+	for (int i = 0; i < MESSAGES; i++) {
+		struct bw_count_in in[2];
+		struct bw_count_out out[2];
+
+		snprintf(id, sizeof(id), "m%d-%d", w->index, i);
+		snprintf(list, sizeof(list), "l%d@example.org", i % 5);
+		in[0] = mail(0, id, id, NULL);
+		in[1] = in[0];
+		in[1].list = bw_slice_of(list);
+		assert_ok(w->store->ops->count(w->store, in, out, 2, &why));
+	}
+	return NULL;
+}
+
+static int occurrences(const char *text, const char *word)
+{
+	int n = 0;
+
+	for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+		n++;
+	return n;
+}
+
+static void two_connections_and_one_call_a_list(void **state)
+{
+	struct scene *c = *state;
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS];
+
+	ask(c, "CONFIG RESETSTAT");
+	for (int i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ c->store, i };
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+	}
+	assert_true(occurrences(ask(c, "CLIENT LIST"), "user=" REDIS_USER) <= 2);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(occurrences(ask(c, "CLIENT LIST"), "user=" REDIS_USER), 2);
+	const char *calls = strstr(ask(c, "INFO commandstats"), "cmdstat_evalsha:calls=");
+
+	assert_non_null(calls);
+	assert_int_equal(atoi(calls + strlen("cmdstat_evalsha:calls=")), THREADS * MESSAGES * 2);
+}
+
+/* --- keys --- */
+
+static void fill(struct bw_store *s)
+{
+	struct bw_count_out root = offer(s, 0, "root", "comms", NULL);
+	struct bw_host_row host = { .host = BW_S("mx1") };
+	struct bw_event_row event = { .event = BW_EVENT_TRIP, .text = BW_S("x") };
+	struct bw_setting_row setting = { .name = BW_S("mode"), .value = BW_S("shadow"), .until_ms = root.now_ms + HOUR };
+	struct bw_list_row list = { .address = BW_S(LIST), .size = 10 };
+	struct bw_held held = { .id = hash_of("held"), .message = hash_of("m"), .list = BW_S(LIST), .deliveries = 5 };
+
+	stop(s, 0, "r1", "ann", "root");
+	set_breaker(s, conversation_key(&root, BW_SIDE_MEMBERS), BW_PHASE_OPEN, 1, root.now_ms + HOUR);
+	assert_ok(s->ops->heartbeat(s, &host, &why));
+	assert_ok(s->ops->event_add(s, &event, &why));
+	assert_ok(s->ops->setting_put(s, &setting, NULL, &why));
+	assert_ok(s->ops->list_put(s, &list, NULL, &why));
+	assert_ok(s->ops->held_put(s, &held, &why));
+	assert_ok(s->ops->held_move(s, &held.id, BW_HELD_WAITING, BW_HELD_RELEASED, 0, BW_S("ops"), &why));
+}
+
+/* Settings, directory, ledger and the numbers that must never start again. */
+static bool may_stay(const char *key)
+{
+	static const char *const stay[] = { "numbers", "settings", "temporary", "history", "directory", "versions", "held", "order" };
+	char name[64];
+
+	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++) {
+		snprintf(name, sizeof(name), "bw:{site}:%s", stay[i]);
+		if (strcmp(key, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void every_key_has_an_end(void **state)
+{
+	struct scene *c = *state;
+	char keys[REPLY_BYTES], command[256], *rest = keys, *word;
+	int seen = 0;
+
+	fill(c->store);
+	snprintf(keys, sizeof(keys), "%s", ask(c, "KEYS *"));
+	while ((word = strtok_r(rest, "\r\n", &rest)) != NULL) {
+		if (word[0] == '*' || word[0] == '$')
+			continue;
+		assert_int_equal(strncmp(word, "bw:", 3), 0);
+		snprintf(command, sizeof(command), "PTTL %s", word);
+		int64_t ttl_ms = atoll(ask(c, command));
+
+		if (!may_stay(word) && ttl_ms < WEEK)
+			fail_msg("%s lives for %" PRId64 " ms", word, ttl_ms);
+		seen++;
+	}
+	assert_int_equal(seen, 3 + 8 + 2 + 2); /* a list's, those that stay, hosts and events, two indexes */
+}
+
+/* Ids, addresses of senders and keys are hashes; what is readable is the list. */
+static void no_threshold_is_stored(void **state)
+{
+	struct scene *c = *state;
+	struct bw_count_in in = mail(0, "m", "ann", NULL);
+
+	in.budget = 987654321987;
+	in.conversation_window_ms = 876543219;
+	in.list_window_ms = 765432198;
+	count(c->store, &in);
+	in.again = true;
+	count(c->store, &in);
+	/* As numbers and as msgpack would write them. */
+	const char *all =
+		ask(c, "EVAL \"local out = '' for _, k in ipairs(redis.call('KEYS', '*')) do out = out .. redis.call('DUMP', k) end "
+	           "local function find(n) return out:find(cmsgpack.pack(n), 1, true) or out:find(tostring(n), 1, true) end "
+	           "return (find(987654321987) or find(876543219) or find(765432198)) and 1 or 0\" 0");
+
+	assert_int_equal(atoi(all), 0);
+}
+
+/* --- size --- */
+
+static int64_t number_of(struct scene *c, const char *command, const char *key)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s %s", command, key);
+	return atoll(ask(c, text));
+}
+
+static void list_keys(struct scene *c, char keys[3][128])
+{
+	static const char *const kinds[] = { "h", "z", "x" };
+	char pattern[32];
+
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(pattern, sizeof(pattern), "KEYS bw:{*}:%s", kinds[i]);
+		const char *at = strstr(ask(c, pattern), "bw:{");
+
+		assert_non_null(at);
+		snprintf(keys[i], sizeof(keys[i]), "%.*s", (int)strcspn(at, "\r\n"), at);
+	}
+}
+
+/* A list that never rests, and nobody who calls expire(): counting itself keeps the keys bounded. */
+static void counting_keeps_a_busy_list_small(void **state)
+{
+	struct scene *c = *state;
+	char keys[3][128], id[32], root[32];
+	int64_t most = 0;
+
+	for (int i = 0; i < 4000; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		snprintf(root, sizeof(root), "root%d", i / 50);
+		struct bw_count_in in = mail(T0 + i * 4 * BW_MINUTE_MS, id, id, i % 3 == 0 ? NULL : root);
+
+		in.memory_ms = BW_DAY_MS / 4; /* of 90 messages */
+		count(c->store, &in);
+		if (i == 0)
+			list_keys(c, keys);
+		if (i % 500 == 499) {
+			int64_t n = number_of(c, "HLEN", keys[0]) + number_of(c, "ZCARD", keys[1]) + number_of(c, "ZCARD", keys[2]);
+
+			most = n > most ? n : most;
+		}
+	}
+	/* Four memories' worth of messages, of some dozen entries each. */
+	if (most > 90 * 4 * 16)
+		fail_msg("%" PRId64 " entries", most);
+}
+
+/* With expire() only the memory's worth stays, and of a list without mail nothing. */
+static void expiry_leaves_nothing(void **state)
+{
+	struct scene *c = *state;
+	char id[32];
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		offer(c->store, T0 + i, id, id, i % 3 == 0 ? NULL : "root");
+	}
+	for (int i = 0; i < 20; i++)
+		assert_ok(c->store->ops->expire(c->store, T0 + 500 + WEEK, WEEK, &why));
+	assert_non_null(strstr(ask(c, "KEYS bw:{*}:h"), "*0"));
+	assert_int_equal(number_of(c, "EXISTS", "bw:lists"), 0);
+	assert_int_equal(number_of(c, "EXISTS", "bw:stopped"), 0);
+}
+
+/* Bytes from strangers are arguments, never commands, keys or patterns. */
+static void hostile_names(void **state)
+{
+	static const char *const names[] = { "{a}b@x",           "}{@x", "a b@x", "*@x", "\r\nFLUSHALL\r\n@x", "%s%n@x", "\xff\xfe@x",
+		                                 "']] return 1 --@x" };
+	struct scene *c = *state;
+
+	offer(c->store, 0, "witness", "ann", NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct bw_count_in in = mail(0, names[i], names[i], NULL);
+
+		in.list = bw_slice_of(names[i]);
+		in.root_sender = bw_slice_of(names[i]);
+		assert_int_equal(count(c->store, &in).list_senders, 1);
+		assert_int_equal(count(c->store, &in).seen, BW_SEEN_DUPLICATE);
+	}
+	assert_int_equal(offer(c->store, 0, "second", "bob", NULL).list_senders, 2);
+	assert_int_equal(occurrences(ask(c, "KEYS bw:{*}:h"), "bw:{"), 1 + (int)(sizeof(names) / sizeof(names[0])));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		SCENE(two_connections_and_one_call_a_list), SCENE(every_key_has_an_end),  SCENE(no_threshold_is_stored),
+		SCENE(counting_keeps_a_busy_list_small),    SCENE(expiry_leaves_nothing), SCENE(hostile_names),
+	};
+
+	return cmocka_run_group_tests_name("redis-keys", tests, NULL, NULL);
+}
