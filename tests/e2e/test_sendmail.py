@@ -245,6 +245,50 @@ class Connections(SendmailCase):
         self.assertEqual([1, 1, 1], [self.sink.count(address) for address in (LIST, *people)])
 
 
+class Together(SendmailCase):
+    def replies(self, parent, people):
+        """Answers to replies that are sent at once, each over a connection of its own."""
+        barrier = threading.Barrier(people)
+        answers = []
+
+        def one(i):
+            barrier.wait()
+            answers.append(self.reply(f"u{i}@nhs.example", parent))
+
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(people)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return answers
+
+    def test_three_pass_of_thirty_at_once(self):
+        self.started()
+        answers = self.replies(self.announce(), 30)
+        self.assertEqual({250}, {answer.code for answer in answers})
+        self.assertEqual(27, len(self.mta.held()))
+        self.expect_delivered(4)
+
+    def test_kill_9_in_mid_storm(self):
+        """Nobody is refused, open breakers are open again, and the ledger knows all that is quarantined."""
+        self.started()
+        parent = self.announce()
+        self.storm(parent, 1, 6)
+        answers = []
+        storm = threading.Thread(target=lambda: answers.extend(self.storm(parent, 7, 80)))
+        storm.start()
+        place.wait_until(lambda: len(self.mta.held()) > 10, "the storm is on", 20)
+        self.breakwater.kill()
+        self.breakwater.start()
+        storm.join()
+        self.assertEqual({250}, {answer.code for answer in answers})
+        self.assertIn("open", {b["phase"] for b in self.breakwater.breakers()})
+        self.assertIn(self.accepted(self.reply("late@nhs.example", parent)), self.mta.held())
+        held, ledger = self.mta.held(), {entry["queue_id"] for entry in self.breakwater.held()}
+        self.assertEqual(set(), held - ledger)
+        self.assertLessEqual(len(ledger - held), 1, "the message in hand when the kill came")
+
+
 class Absent(SendmailCase):
     def test_mail_passes_without_breakwaterd_and_is_judged_when_it_is_back(self):
         self.started(with_daemon=False)

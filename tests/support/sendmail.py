@@ -46,7 +46,7 @@ FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`relay_entire_domain')dnl
 RELAY_DOMAIN(`{domain}')dnl
 FEATURE(`no_default_msa')dnl
-DAEMON_OPTIONS(`Family=inet, Addr=127.0.0.1, Port={port}, Name=MTA')dnl
+DAEMON_OPTIONS(`Family=inet, Addr=127.0.0.1, Port={port}, Name=MTA, Listen=128')dnl
 DAEMON_OPTIONS(`Family=inet, Addr=127.0.0.1, Port={submission}, Name={submission_name}')dnl
 {example}
 {more}
