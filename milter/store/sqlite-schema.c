@@ -32,14 +32,14 @@ static const char schema[] =
 	"CREATE TABLE list(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
 	"CREATE TABLE tally(id INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL,"
 	" window_edge INTEGER NOT NULL, window_next INTEGER NOT NULL, window_senders INTEGER NOT NULL, window_amount INTEGER NOT "
-    "NULL,"
+	"NULL,"
 	" day_edge INTEGER NOT NULL, day_next INTEGER NOT NULL, day_senders INTEGER NOT NULL, day_amount INTEGER NOT NULL,"
 	" phase_edge INTEGER NOT NULL, phase_next INTEGER NOT NULL, phase_senders INTEGER NOT NULL, phase_amount INTEGER NOT NULL) "
-    "STRICT;"
+	"STRICT;"
 	/* Standings (at_ms 0): hash is the sender, other the message of its latest attempt, n when that was. Log: hash is the
 	 * message, other its sender, n replies or deliveries. */
 	"CREATE TABLE entry(tally INTEGER NOT NULL, at_ms INTEGER NOT NULL, hash BLOB NOT NULL, other BLOB NOT NULL, n INTEGER NOT "
-    "NULL,"
+	"NULL,"
 	" standing INTEGER NOT NULL, PRIMARY KEY(tally, at_ms, hash)) WITHOUT ROWID, STRICT;"
 	"CREATE TABLE conversation(id INTEGER PRIMARY KEY, list INTEGER NOT NULL, hash BLOB NOT NULL, founded_ms INTEGER NOT NULL,"
 	" last_ms INTEGER NOT NULL, accepted INTEGER NOT NULL, merged_into INTEGER NOT NULL, root TEXT NOT NULL) STRICT;"
@@ -68,7 +68,7 @@ static const char schema[] =
 	" reason TEXT NOT NULL, set_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, version INTEGER NOT NULL,"
 	" format INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE directory(version INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, list_id TEXT NOT "
-    "NULL,"
+	"NULL,"
 	" posters TEXT NOT NULL, size INTEGER NOT NULL, source INTEGER NOT NULL, unconfirmed INTEGER NOT NULL,"
 	" removed INTEGER NOT NULL, changed_ms INTEGER NOT NULL, format INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE host(id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE, version TEXT NOT NULL, pid INTEGER NOT NULL,"
@@ -79,7 +79,7 @@ static const char schema[] =
 	" mta TEXT NOT NULL, list TEXT NOT NULL, conversation BLOB NOT NULL, guard TEXT NOT NULL, sentence TEXT NOT NULL,"
 	" sender TEXT NOT NULL, identity TEXT NOT NULL, message_id TEXT NOT NULL, subject TEXT NOT NULL, deliveries INTEGER NOT NULL,"
 	" size_bytes INTEGER NOT NULL, held_ms INTEGER NOT NULL, message BLOB NOT NULL, side INTEGER NOT NULL, state INTEGER NOT "
-    "NULL,"
+	"NULL,"
 	" state_ms INTEGER NOT NULL, state_by TEXT NOT NULL, format INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE event(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, event INTEGER NOT NULL, host TEXT NOT NULL,"
 	" list TEXT NOT NULL, guard TEXT NOT NULL, text TEXT NOT NULL, owner TEXT NOT NULL) STRICT;"
@@ -103,10 +103,20 @@ static enum bw_err execute(struct bw_sqlite_lane *lane, const char *sql, struct 
 static enum bw_err read_number(struct bw_sqlite_lane *lane, const char *sql, int64_t *out, struct bw_why *why)
 {
 	sqlite3_stmt *stmt = NULL;
+	struct timespec pause = { 0, 1000000 };
 	int rc = sqlite3_prepare_v2(lane->db, sql, -1, &stmt, NULL);
 
+	while ((rc & 0xff) == SQLITE_BUSY && bw_clock_monotonic_ms() < lane->deadline_ms) {
+		nanosleep(&pause, NULL);
+		rc = sqlite3_prepare_v2(lane->db, sql, -1, &stmt, NULL);
+	}
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
+	while ((rc & 0xff) == SQLITE_BUSY && bw_clock_monotonic_ms() < lane->deadline_ms) {
+		nanosleep(&pause, NULL);
+		sqlite3_reset(stmt);
+		rc = sqlite3_step(stmt);
+	}
 	if (rc == SQLITE_ROW)
 		*out = sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
@@ -153,10 +163,22 @@ static enum bw_err create(struct bw_sqlite_lane *lane, struct bw_why *why)
 	return err;
 }
 
-enum bw_err bw_sqlite_schema(struct bw_sqlite *s, struct bw_sqlite_lane *lane, struct bw_why *why)
+/* All in one look: while another process creates the tables, half of the answers would be from before. */
+static enum bw_err first_look(struct bw_sqlite_lane *lane, struct bw_why *why)
 {
 	bool empty = false;
-	enum bw_err err = look(lane, &empty, why);
+	enum bw_err err = execute(lane, "BEGIN", why);
+
+	if (err != BW_OK)
+		return err;
+	err = look(lane, &empty, why);
+	sqlite3_exec(lane->db, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}
+
+enum bw_err bw_sqlite_schema(struct bw_sqlite *s, struct bw_sqlite_lane *lane, struct bw_why *why)
+{
+	enum bw_err err = first_look(lane, why);
 
 	if (err == BW_OK)
 		err = execute(lane, settings_of_all, why);

@@ -127,6 +127,19 @@ static void records_go_when_their_time_is_over(void **state)
 	assert_int_equal(what_is_left(s).events, 0);
 }
 
+/* Closed by a look and not by a message: it is the record that is young. */
+static void a_breaker_stays_as_long_as_it_is_young(void **state)
+{
+	struct bw_store *s = STORE(state);
+
+	offer(s, T0, "m", "ann", NULL);
+	set_breaker(s, list_key(BW_SIDE_MEMBERS), BW_PHASE_CLOSED, T0 + 6 * BW_DAY_MS, 0);
+	expire(s, T0 + WEEK);
+	assert_int_equal(breaker(s, list_key(BW_SIDE_MEMBERS)).version, 1);
+	expire(s, T0 + 6 * BW_DAY_MS + WEEK);
+	assert_int_equal(breaker(s, list_key(BW_SIDE_MEMBERS)).version, 0);
+}
+
 /* An operator's word outlives everything but its own end; so does an open breaker in whose conversation nobody writes. */
 static void overrides_stay_until_they_end(void **state)
 {
@@ -183,8 +196,13 @@ static void a_memory_is_positive(void **state)
 int run_expire(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(collecting_changes_no_answer),  TEST(counting_and_collecting_take_turns), TEST(records_go_when_their_time_is_over),
-		TEST(overrides_stay_until_they_end), TEST(the_ledger_keeps_what_waits),        TEST(a_memory_is_positive),
+		TEST(collecting_changes_no_answer),
+		TEST(counting_and_collecting_take_turns),
+		TEST(records_go_when_their_time_is_over),
+		TEST(a_breaker_stays_as_long_as_it_is_young),
+		TEST(overrides_stay_until_they_end),
+		TEST(the_ledger_keeps_what_waits),
+		TEST(a_memory_is_positive),
 	};
 
 	return cmocka_run_group_tests_name("expire", tests, NULL, NULL);
