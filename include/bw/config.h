@@ -40,6 +40,7 @@ struct bw_config {
 	} store;
 	struct {
 		char **domains; size_t domain_count; /* own domains, A-labels; the first is the realm of bare SASL names */
+		char **local_domains; size_t local_domain_count; /* further names of this host: their local parts are looked up in `domains` */
 		struct bw_networks *networks;        /* class inside */
 		struct bw_networks *vouched, *relays, *expanders, *list_servers;
 		char **submission_daemons; size_t submission_count; /* {daemon_name}s of class submission */

@@ -11,8 +11,8 @@
 #include "bw/engine.h"
 
 /* Registers the callbacks and opens the socket ("unix:/path", "inet:port@host"), before privileges are dropped. A stale Unix
- * socket is removed; `mode` and `group` (-1: leave it) are set on it. BW_ERR_IO. */
-enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t group, struct bw_why *why);
+ * socket is removed; `mode`, `owner` and `group` (-1: leave it) are set on it. BW_ERR_IO. */
+enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t owner, int64_t group, struct bw_why *why);
 /* Serves until bw_filter_stop(); returns when libmilter has ended. */
 enum bw_err bw_filter_run(struct bw_engine *engine, struct bw_why *why);
 /* New connections are refused from here on: the MTA's default_action answers for us. */

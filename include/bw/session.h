@@ -27,7 +27,9 @@ void bw_session_connect(struct bw_session *s, const char *ip, const char *daemon
 void bw_session_mta(struct bw_session *s, const char *name);
 /* Starts a message. `auth`: {auth_authen} or NULL; `cert`: the mapped name of a verified client certificate or NULL. */
 void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *auth, const char *cert, int64_t declared_size);
-void bw_session_rcpt(struct bw_session *s, struct bw_slice path);
+/* One accepted recipient. `path`: the exact bytes of its RCPT; `resolved`: what the MTA made of them ({rcpt_addr}), NULL if unknown. A
+ * list is looked up by both: the MTA knows more spellings of an address than we do. */
+void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *resolved);
 enum bw_step bw_session_data(struct bw_session *s);
 void bw_session_header(struct bw_session *s, struct bw_slice name, struct bw_slice value);
 /* False: no more body is wanted. */

@@ -80,6 +80,8 @@ static const struct bw_config_row rows[] = {
 
 	TEXTS("internal.domains", internal.domains, internal.domain_count, "[ ]", "domain names", bw_config_convert_domain,
 	      "Own domains, the most important first: it completes SASL names and posters that have no domain. Set this."),
+	TEXTS("internal.local_domains", internal.local_domains, internal.local_domain_count, "[ ]", "domain names", bw_config_convert_domain,
+	      "Further names of this host (Postfix: mydestination): <all@host> is looked up as all@ each own domain. localhost and daemon.host always are."),
 	NETWORKS("internal.networks", networks, "[ \"127.0.0.0/8\", \"::1\" ]", "Hosts whose mail is of class inside."),
 	NETWORKS("internal.vouched", vouched, "[ ]",
 	         "Hosts that authenticate their users themselves (Exchange, webmail): the envelope sender of their mail is an "

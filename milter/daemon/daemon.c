@@ -1,10 +1,12 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +22,9 @@ static enum bw_err write_pid(const char *path, struct bw_why *why)
 {
 	if (path[0] == '\0')
 		return BW_OK;
-	FILE *file = fopen(path, "we");
+	/* As root, in a folder of the daemon's user: a file of our own, never one that a link leads to. */
+	int fd = unlink(path) != 0 && errno != ENOENT ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (file == NULL || fprintf(file, "%ld\n", (long)getpid()) < 0 || fclose(file) != 0)
 		return bw_fail(why, BW_ERR_IO, "daemon.pid_file: cannot write %s: %s", path, strerror(errno));
@@ -34,19 +38,67 @@ static void name_host(struct daemon *d)
 		memcpy(d->host, "localhost", sizeof("localhost"));
 }
 
+/* One daemon a socket: a second one would take the socket from the first, and each would remove the other's. Waits for one that is
+ * just ending. The descriptor stays open, and with it the lock, for the life of the process. */
+static enum bw_err take_lock(const struct daemon *d, struct bw_why *why)
+{
+	const char *path = strchr(d->config->daemon.socket, '/');
+	int64_t end_ms = bw_clock_monotonic_ms() + d->drain_ms + 2 * BW_SECOND_MS;
+	const struct timespec pause = { 0, 50 * 1000000 };
+	char name[4096];
+
+	if (path == NULL)
+		return BW_OK; /* TCP: the system lets one listen */
+	snprintf(name, sizeof(name), "%s.lock", path);
+	int fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return bw_fail(why, BW_ERR_IO, "daemon.socket: cannot open %s: %s", name, strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (bw_clock_monotonic_ms() >= end_ms) {
+			close(fd);
+			return bw_fail(why, BW_ERR_EXISTS, "daemon.socket: another breakwaterd serves %s", path);
+		}
+		nanosleep(&pause, NULL);
+	}
+	return BW_OK;
+}
+
 /* What needs root: the socket in the MTA's folder, the pid file. */
 static enum bw_err open_as_root(struct daemon *d, struct bw_why *why)
 {
 	const struct bw_config *c = d->config;
-	int64_t gid;
+	int64_t uid, gid;
 	enum bw_err err = bw_privileges_group(c->daemon.socket_group, &gid, why);
 
 	if (err == BW_OK)
-		err = bw_filter_open(c->daemon.socket, c->daemon.socket_mode, gid, why);
+		err = bw_privileges_user(c->daemon.user, &uid, why);
+	if (err == BW_OK)
+		err = take_lock(d, why);
+	if (err == BW_OK)
+		err = bw_filter_open(c->daemon.socket, c->daemon.socket_mode, uid, gid, why);
 	if (err == BW_OK)
 		err = write_pid(c->daemon.pid_file, why);
 	if (err == BW_OK)
 		err = bw_privileges_drop(c->daemon.user, c->daemon.group, why);
+	return err;
+}
+
+/* The file, and behind it a store in memory: when the disk is full or the file locked, counting goes on (semantics 9). */
+static enum bw_err open_guarded(struct daemon *d, struct bw_why *why)
+{
+	const struct bw_config *c = d->config;
+	struct bw_store *file = NULL, *memory = NULL;
+	enum bw_err err = bw_store_sqlite_open(c->store.path, c->store.busy_ms, &file, why);
+
+	if (err == BW_OK)
+		err = bw_store_sqlite_open(":memory:", c->store.busy_ms, &memory, why);
+	if (err == BW_OK)
+		err = bw_store_guarded_new(file, memory, &d->store, why);
+	if (err != BW_OK) {
+		bw_store_close(&memory);
+		bw_store_close(&file);
+	}
 	return err;
 }
 
@@ -56,7 +108,7 @@ static enum bw_err open_store(struct daemon *d, struct bw_why *why)
 	enum bw_err err = bw_key_load(c->daemon.secret_file, true, &d->key, why);
 
 	if (err == BW_OK)
-		err = bw_store_sqlite_open(c->store.path, c->store.busy_ms, &d->store, why);
+		err = open_guarded(d, why);
 	if (err != BW_OK)
 		return err;
 	struct bw_hash fingerprint = bw_key_fingerprint(&d->key);
@@ -133,7 +185,7 @@ static void *run_filter(void *daemon)
 	if (bw_filter_run(((struct daemon *)daemon)->engine, &why) == BW_OK)
 		return NULL;
 	bw_log_text(BW_SEV_ERROR, "filter-failed", why.text);
-	raise(SIGTERM); /* the main thread waits for signals only */
+	kill(getpid(), SIGTERM); /* the process, not this thread: the main thread waits for signals */
 	return daemon;
 }
 

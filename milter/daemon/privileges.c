@@ -20,6 +20,19 @@ enum bw_err bw_privileges_group(const char *name, int64_t *gid, struct bw_why *w
 	return BW_OK;
 }
 
+enum bw_err bw_privileges_user(const char *name, int64_t *uid, struct bw_why *why)
+{
+	*uid = -1;
+	if (geteuid() != 0 || name[0] == '\0')
+		return BW_OK;
+	const struct passwd *p = getpwnam(name);
+
+	if (p == NULL)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "daemon.user: there is no user \"%s\" on this host", name);
+	*uid = (int64_t)p->pw_uid;
+	return BW_OK;
+}
+
 enum bw_err bw_privileges_drop(const char *user, const char *group, struct bw_why *why)
 {
 	if (geteuid() != 0 || user[0] == '\0')

@@ -11,6 +11,8 @@
 
 /* Group id of `name`; -1 for "". BW_ERR_NOT_FOUND. */
 enum bw_err bw_privileges_group(const char *name, int64_t *gid, struct bw_why *why);
+/* User id of `name`; -1 for "" or when not started as root. BW_ERR_NOT_FOUND. */
+enum bw_err bw_privileges_user(const char *name, int64_t *uid, struct bw_why *why);
 /* Gives up root for good, with the user's supplementary groups; nothing happens when not started as root or `user` is "". */
 enum bw_err bw_privileges_drop(const char *user, const char *group, struct bw_why *why);
 

@@ -17,7 +17,8 @@ struct watch {
 	struct daemon *d;
 	int64_t next_beat_ms, next_expire_ms; /* monotonic */
 	int64_t beaten_settings, beaten_directory;
-	bool was_degraded, store_failed;
+	int64_t degraded_since_ms; /* wall clock; 0: it is not */
+	bool store_failed;
 };
 
 void bw_watch_log_skipped(struct bw_buf *skipped)
@@ -160,6 +161,35 @@ static int64_t read_bypass(const char *path)
 	return seconds * BW_SECOND_MS;
 }
 
+static void add_event(struct daemon *d, enum bw_event event, int64_t at_ms, const char *text)
+{
+	struct bw_event_row row = { .at_ms = at_ms, .event = event, .host = bw_slice_of(d->host), .text = bw_slice_of(text) };
+
+	(void)d->store->ops->event_add(d->store, &row, NULL); /* the log line says the same */
+}
+
+/* The store's outage and its end, each said once; both become events when the store is back to keep them. */
+static void guard_store(struct watch *w)
+{
+	struct daemon *d = w->d;
+	int64_t daemons;
+
+	bw_store_guarded_mirror(d->store);
+	bool degraded = d->store->ops->degraded(d->store, &daemons);
+
+	if (degraded && w->degraded_since_ms == 0) {
+		w->degraded_since_ms = bw_clock_now_ms();
+		bw_log_text(BW_SEV_ERROR, bw_event_name(BW_EVENT_DEGRADED),
+		            "the store does not take what we count: counting goes on in memory, replies to huge lists wait");
+	}
+	if (w->degraded_since_ms == 0 || !bw_store_guarded_probe(d->store, 0))
+		return;
+	add_event(d, BW_EVENT_DEGRADED, w->degraded_since_ms, "the store failed; counting went on in memory");
+	add_event(d, BW_EVENT_RECOVERED, bw_clock_now_ms(), "the store is back; breakers and held mail of the meantime are in it");
+	bw_log_text(BW_SEV_NOTICE, bw_event_name(BW_EVENT_RECOVERED), "the store is back");
+	w->degraded_since_ms = 0;
+}
+
 static void follow_bypass(struct daemon *d)
 {
 	struct bw_world *world = bw_engine_world(d->engine);
@@ -208,6 +238,8 @@ void *bw_watch_run(void *daemon)
 			bw_watch_reload_file(w.d);
 		follow_store(&w);
 		follow_bypass(w.d);
+		if (monotonic_ms >= w.next_beat_ms)
+			guard_store(&w);
 		beat(&w, monotonic_ms);
 		expire(&w, monotonic_ms);
 		sleep_ms(LOOK_EVERY_MS);

@@ -12,11 +12,10 @@ static bool is_submission(const struct bw_config *config, const char *daemon_nam
 	return false;
 }
 
-/* Mail from the MTA's own host that came by no network (sendmail(1), cron) is inside and vouched for by the host. */
+/* No address: the MTA's own host, or a client whose address the MTA lost. Nobody vouches for the latter. */
 static void classify_local(struct bw_facts *facts)
 {
 	facts->client = BW_CLIENT_INSIDE;
-	facts->vouched = true;
 	memcpy(facts->client_ip, "local", sizeof("local"));
 }
 

@@ -152,9 +152,10 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	if ((*actions & SMFIF_SETSYMLIST) != 0) {
 		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("{daemon_name} v"));
 		smfi_setsymlist(ctx, SMFIM_ENVFROM, bw_milter_text("{auth_authen} {cert_subject} {verify}"));
-		/* Sendmail (8.14 to 8.18, milter_data() in milter.c) looks whether a filter has a list for the end of the header when it
-		 * chooses the list for the end of the message: without the first, the second is ignored and the queue id never comes. */
+		/* Sendmail (8.17.1, milter_data() in milter.c) looks whether a filter has a list for the end of the header when it chooses
+		 * the list for the end of the message: without the first, the second is ignored and the queue id never comes. */
 		smfi_setsymlist(ctx, SMFIM_EOH, bw_milter_text("i"));
+		smfi_setsymlist(ctx, SMFIM_ENVRCPT, bw_milter_text("{rcpt_addr}"));
 		smfi_setsymlist(ctx, SMFIM_EOM, bw_milter_text("i"));
 	}
 	return connection_new(ctx, *steps) == NULL ? SMFIS_REJECT : SMFIS_CONTINUE;
@@ -197,7 +198,7 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 
 	if (c == NULL)
 		return SMFIS_ACCEPT;
-	bw_session_rcpt(c->session, bw_slice_of(argv[0]));
+	bw_session_rcpt(c->session, bw_slice_of(argv[0]), macro(ctx, "{rcpt_addr}"));
 	return go_on(c, SMFIP_NR_RCPT);
 }
 
@@ -282,19 +283,20 @@ static sfsistat on_close(SMFICTX *ctx)
 
 /* --- life --- */
 
-static enum bw_err prepare_socket(const char *socket, int64_t mode, int64_t group, struct bw_why *why)
+static enum bw_err prepare_socket(const char *socket, int64_t owner, int64_t group, struct bw_why *why)
 {
 	const char *path = strchr(socket, '/');
 
 	if (path == NULL || (path != socket && strncmp(socket, "unix:", 5) != 0 && strncmp(socket, "local:", 6) != 0))
 		return BW_OK; /* TCP */
 	unix_path = strdup(path);
-	if (chown(path, (uid_t)-1, (gid_t)group) != 0 || chmod(path, (mode_t)mode) != 0)
-		return bw_fail(why, BW_ERR_IO, "%s: cannot give the socket its group and mode: %s", path, strerror(errno));
+	/* Never through a symbolic link that the folder's owner may have put there. */
+	if ((owner >= 0 || group >= 0) && lchown(path, (uid_t)owner, (gid_t)group) != 0)
+		return bw_fail(why, BW_ERR_IO, "%s: cannot give the socket its owner and group: %s", path, strerror(errno));
 	return BW_OK;
 }
 
-enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t group, struct bw_why *why)
+enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t owner, int64_t group, struct bw_why *why)
 {
 	struct smfiDesc description = {
 		.xxfi_name = bw_milter_text("breakwater"),
@@ -315,9 +317,14 @@ enum bw_err bw_filter_open(const char *socket, int64_t mode, int64_t group, stru
 
 	if (smfi_register(description) != MI_SUCCESS)
 		return bw_fail(why, BW_ERR_IO, "libmilter does not take the registration");
-	if (smfi_setconn(bw_milter_text(socket)) != MI_SUCCESS || smfi_opensocket(true) != MI_SUCCESS)
+	/* The mode comes with the socket's birth: no chmod that could be led astray. */
+	mode_t before = umask((mode_t)(~mode & 0777));
+	bool opened = smfi_setconn(bw_milter_text(socket)) == MI_SUCCESS && smfi_opensocket(true) == MI_SUCCESS;
+
+	umask(before);
+	if (!opened)
 		return bw_fail(why, BW_ERR_IO, "daemon.socket: cannot listen on %s: %s", socket, strerror(errno));
-	return prepare_socket(socket, mode, group, why);
+	return prepare_socket(socket, owner, group, why);
 }
 
 enum bw_err bw_filter_run(struct bw_engine *e, struct bw_why *why)

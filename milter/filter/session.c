@@ -138,7 +138,18 @@ static bool has_list(const struct bw_facts *f, const struct bw_list *list)
 	return false;
 }
 
-/* A list named twice in one envelope is delivered once by the MTA, and counted once. */
+static size_t smallest_list(const struct bw_facts *f)
+{
+	size_t least = 0;
+
+	for (size_t i = 1; i < f->list_count; i++) {
+		if (f->lists[i].list->size < f->lists[least].list->size)
+			least = i;
+	}
+	return least;
+}
+
+/* The largest are kept where there are too many. A list named twice in one envelope is delivered once by the MTA, and counted once. */
 static void add_list(struct bw_session *s, const struct bw_list *list, struct bw_slice rcpt)
 {
 	struct bw_facts *f = &s->facts;
@@ -148,7 +159,11 @@ static void add_list(struct bw_session *s, const struct bw_list *list, struct bw
 	if (rcpt.n > 0)
 		f->fanout += list->size;
 	if (f->list_count == BW_FACTS_LISTS_MAX) {
+		size_t least = smallest_list(f);
+
 		f->lists_cut = true;
+		if (f->lists[least].list->size < list->size)
+			f->lists[least] = (struct bw_facts_list){ list, bw_arena_slice(s->arena, rcpt) };
 		return;
 	}
 	f->lists[f->list_count++] = (struct bw_facts_list){ list, bw_arena_slice(s->arena, rcpt) };
@@ -161,18 +176,75 @@ static void add_fingerprint(struct bw_session *s, struct bw_slice address)
 	bw_hash_sum(&s->facts.fingerprint, &h);
 }
 
-void bw_session_rcpt(struct bw_session *s, struct bw_slice path)
+/* Domains that mean this host, whatever it is called: Postfix delivers <all@localhost> as all@ any of its own domains. */
+static bool is_local_domain(const struct bw_config *config, struct bw_slice domain)
+{
+	static const char *const names[] = { "", "localhost", "localhost.localdomain", "[127.0.0.1]", "[::1]", "[ipv6:::1]" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (bw_slice_equal_nocase(domain, bw_slice_of(names[i])))
+			return true;
+	}
+	for (size_t i = 0; i < config->internal.local_domain_count; i++) {
+		if (bw_slice_equal_nocase(domain, bw_slice_of(config->internal.local_domains[i])))
+			return true;
+	}
+	return bw_slice_equal_nocase(domain, bw_slice_of(config->daemon.host));
+}
+
+/* The list that a local name stands for in one of the own domains. */
+static const struct bw_list *find_local(const struct bw_session *s, struct bw_slice address)
+{
+	const struct bw_config *config = bw_world_config(s->world);
+	struct bw_slice local = bw_slice_head(address, bw_slice_find(address, '@'));
+	const struct bw_list *list = NULL;
+	struct bw_buf name;
+
+	if (!is_local_domain(config, bw_address_domain(address)))
+		return NULL;
+	bw_buf_init(&name, BW_ADDRESS_MAX);
+	for (size_t i = 0; i < config->internal.domain_count && list == NULL; i++) {
+		bw_buf_reset(&name);
+		bw_buf_add(&name, local);
+		bw_buf_printf(&name, "@%s", config->internal.domains[i]);
+		list = bw_directory_find(bw_world_directory(s->world), bw_buf_slice(&name));
+	}
+	bw_buf_done(&name);
+	return list;
+}
+
+/* Normalises `raw` into `out` (whose text is the raw bytes when it is no address) and looks it up: whole first, since a list's own
+ * name may hold the recipient delimiter. */
+static const struct bw_list *find_recipient(const struct bw_session *s, struct bw_slice raw, struct bw_address *out)
+{
+	const struct bw_directory *d = bw_world_directory(s->world);
+	const char details[] = { 0, bw_world_config(s->world)->internal.detail };
+	const struct bw_list *list = NULL;
+
+	for (size_t i = 0; i < sizeof(details) && list == NULL; i++) {
+		if (!bw_address_normalise(raw, details[i], out))
+			bw_slice_copy(raw, out->text, sizeof(out->text));
+		list = bw_directory_find(d, bw_slice_of(out->text));
+		if (list == NULL)
+			list = find_local(s, bw_slice_of(out->text));
+	}
+	return list;
+}
+
+void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *resolved)
 {
 	struct bw_address address;
-	struct bw_slice text = path;
 
 	if (s->world == NULL)
 		return;
 	s->facts.recipients++;
-	if (bw_address_normalise(path, bw_world_config(s->world)->internal.detail, &address))
-		text = bw_slice_of(address.text);
+	const struct bw_list *list = find_recipient(s, path, &address);
+
+	if (list == NULL && resolved != NULL && resolved[0] != '\0')
+		list = find_recipient(s, bw_slice_of(resolved), &address);
+	struct bw_slice text = bw_slice_of(address.text);
+
 	add_fingerprint(s, text);
-	const struct bw_list *list = bw_directory_find(bw_world_directory(s->world), text);
 
 	if (list != NULL)
 		add_list(s, list, path);

@@ -131,8 +131,8 @@ static bool is_expanded(const struct play *p, const struct mail_plan *plan, cons
 {
 	struct bw_world *world = bw_engine_world(p->stage.engine);
 	const struct bw_config *config = bw_world_config(world);
-	bool expander = client != NULL && bw_networks_contain(config->internal.expanders, client);
-	bool list_server = client != NULL && bw_networks_contain(config->internal.list_servers, client);
+	bool expander = bw_networks_contain(config->internal.expanders, client);
+	bool list_server = bw_networks_contain(config->internal.list_servers, client);
 
 	bw_world_unref(&world);
 	return plan->lists[i] != NULL && (expander || (list_server && plan->kind == KIND_LIST_OUTPUT && i == 0));
@@ -147,7 +147,7 @@ static void bring_singles(struct play *p, const struct due *due, int64_t n)
 	for (int64_t i = 0; i < n; i++) {
 		int length = snprintf(path, sizeof(path), "<r%" PRId64 "@%s>", due->number * n + i + 1, domain);
 
-		bw_session_rcpt(p->stage.session, (struct bw_slice){ path, (size_t)length < sizeof(path) ? (size_t)length : 0 });
+		bw_session_rcpt(p->stage.session, (struct bw_slice){ path, (size_t)length < sizeof(path) ? (size_t)length : 0 }, NULL);
 	}
 }
 
@@ -171,7 +171,7 @@ static void bring_envelope(struct play *p, const struct due *due, const char *cl
 			continue;
 		bw_buf_reset(&text);
 		bw_buf_printf(&text, "<%.*s>", (int)plan->to[i].n, plan->to[i].p);
-		bw_session_rcpt(session, bw_buf_slice(&text));
+		bw_session_rcpt(session, bw_buf_slice(&text), NULL);
 		any = true;
 	}
 	bring_singles(p, due, singles == 0 && !any ? 1 : singles);
@@ -183,7 +183,7 @@ static const char *client_of(const struct mail_plan *plan)
 {
 	if (plan->client.n > 0)
 		return plan->client.p;
-	return plan->kind == KIND_LIST_OUTPUT ? BW_STAGE_LIST_SERVER : NULL;
+	return plan->kind == KIND_LIST_OUTPUT ? BW_STAGE_LIST_SERVER : BW_STAGE_CLIENT;
 }
 
 static void judge(struct play *p, const struct due *due, struct outcome *out)

@@ -98,6 +98,9 @@ static enum bw_err add_networks(const struct stage *s, struct bw_config *config,
 {
 	enum bw_err err = add_network(config, INTERNAL_LIST_SERVERS, BW_S(BW_STAGE_LIST_SERVER), why);
 
+	if (err == BW_OK)
+		err = add_network(config, INTERNAL_VOUCHED, BW_S(BW_STAGE_CLIENT), why);
+
 	for (const struct internal_entry *e = s->scenario->internals; err == BW_OK && e != NULL; e = e->next)
 		err = add_network(config, e->kind, e->value, why);
 	return err;

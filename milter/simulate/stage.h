@@ -12,6 +12,7 @@
 
 /* Where list output comes from unless client= says otherwise: the dummy address of RFC 7600, which no host has. */
 #define BW_STAGE_LIST_SERVER "192.0.0.8"
+#define BW_STAGE_CLIENT      "192.0.0.9" /* where messages come from unless a statement says otherwise: ours, vouched */
 
 /* A shared store that may fail, guarded by an embedded one, as a daemon with a shared store has them. */
 struct stage {

@@ -74,7 +74,7 @@ static void identities(void **state)
 		  "outside:a@nhs.example 192.0.2.0/24" },
 		{ "192.0.2.25", NULL, "a@nhs.example", NULL, NULL, BW_CLIENT_INSIDE, BW_IDENTITY_INSIDE, "inside:a@nhs.example" },
 		{ "192.0.2.25", NULL, "", NULL, NULL, BW_CLIENT_INSIDE, BW_IDENTITY_INSIDE, "inside:<>" },
-		{ NULL, NULL, "root@nhs.example", NULL, NULL, BW_CLIENT_INSIDE, BW_IDENTITY_INSIDE, "inside:root@nhs.example" },
+		{ NULL, NULL, "root@nhs.example", NULL, NULL, BW_CLIENT_INSIDE, BW_IDENTITY_OUTSIDE, "outside:root@nhs.example local" },
 		{ "2001:db8::25", NULL, "a@nhs.example", NULL, NULL, BW_CLIENT_INSIDE, BW_IDENTITY_OUTSIDE,
 		  "outside:a@nhs.example 2001:db8::/64" },
 	};
