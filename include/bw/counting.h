@@ -20,6 +20,14 @@ struct bw_join_key {
 	struct bw_hash hash;
 };
 
+/* How many may pass, so that count() never marks as accepted what its caller is going to stop: a second copy of the message would
+ * pass as a lost 250's. Arguments only, never stored; 0: no limit. Posters are not limited by senders. */
+struct bw_pass {
+	int64_t senders, replies, reply_senders, day_senders; /* in the conversation */
+	int64_t list_senders;
+	bool one_in_probation; /* a half-open breaker lets one sender pass */
+};
+
 /* One message on one list. */
 struct bw_count_in {
 	int64_t now_ms;
@@ -42,6 +50,7 @@ struct bw_count_in {
 	int64_t deliveries;
 	int64_t budget;            /* add the deliveries only if the window's sum stays <= budget, or the window is empty (one post
 	                              always fits); <= 0: no budget */
+	struct bw_pass pass;
 	int64_t conversation_window_ms, list_window_ms;
 	int64_t memory_ms;         /* of conversations and identities (default 7 d) */
 	struct bw_slice root_sender; /* readable, kept for the conversation's root only (redirect); may be empty */

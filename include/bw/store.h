@@ -91,6 +91,9 @@ void bw_store_sqlite_set_clock(struct bw_store *sqlite, int64_t (*now_ms)(void *
  * finds the primary back (open breakers made meanwhile are then merged into it). Owns both. `host` is this host's name. */
 enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fallback, struct bw_store **out, struct bw_why *why);
 bool bw_store_guarded_probe(struct bw_store *guarded, int64_t now_ms);
+/* Copies what is stopped now (open breakers, operators' overrides) into the fallback, so that it stays stopped should the primary
+ * fail. To be called every second or so; does nothing while degraded. */
+void bw_store_guarded_mirror(struct bw_store *guarded);
 
 /* For simulate and tests: passes on to `inner`, unless told to fail (BW_ERR_STORE) or be slow (as failing when
  * delay_ms is over deadline_ms). Owns `inner`. */

@@ -40,6 +40,11 @@ struct trial {
 	enum bw_err store_error;
 };
 
+/* judge.c: what the counters are told. An installation in shadow rehearses: they follow what would have happened. Else they follow
+ * what happens, or a guard in shadow would blind those that enforce. */
+bool bw_counts_rehearse(const struct trial *t);
+bool bw_counts_as_accepted(const struct trial *t, const struct bw_verdict *v);
+
 /* translate.c: facts to store and policy inputs. */
 bool bw_translate_facts(struct trial *t); /* false: memory */
 void bw_translate_counts(struct trial *t, size_t i);

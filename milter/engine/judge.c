@@ -107,11 +107,21 @@ static void judge_automaton(struct trial *t)
 
 /* --- the end of the message --- */
 
+bool bw_counts_rehearse(const struct trial *t)
+{
+	return bw_settings_mode(bw_world_settings(t->world)) == BW_MODE_SHADOW;
+}
+
+bool bw_counts_as_accepted(const struct trial *t, const struct bw_verdict *v)
+{
+	return (bw_counts_rehearse(t) ? v->would : v->action) <= BW_TAG;
+}
+
 /* Tells the store where the verdict differs from what count() assumed. */
 static void settle(struct trial *t, const struct bw_verdict *verdict)
 {
 	struct bw_settle_in *in = bw_arena_alloc(t->arena, t->n * sizeof(*in));
-	bool accepted = verdict->would <= BW_TAG;
+	bool accepted = bw_counts_as_accepted(t, verdict);
 	size_t n = 0;
 
 	for (size_t i = 0; in != NULL && i < t->n; i++) {

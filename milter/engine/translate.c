@@ -39,18 +39,25 @@ static int64_t deliveries_of(const struct bw_facts *f, const struct bw_facts_lis
 	return fl->rcpt.n > 0 ? fl->list->size : f->recipients;
 }
 
-/* The output of a list manager is no post of its own list: by List-Id, or by the address in List-Post's place. */
+/* RFC 2919: list managers make "all.example.org" of all@example.org. */
+static bool is_customary_id(struct bw_slice id, struct bw_slice address)
+{
+	size_t at = bw_slice_find(address, '@');
+
+	return id.n == address.n && at < id.n && id.p[at] == '.' &&
+	       bw_slice_equal_nocase(bw_slice_head(id, at), bw_slice_head(address, at)) &&
+	       bw_slice_equal_nocase(bw_slice_from(id, at + 1), bw_slice_from(address, at + 1));
+}
+
+/* The output of a list manager is no post of its own list. Only List-Id says whose output it is, which the manager writes: To and Cc
+ * are the poster's words. */
 static bool is_own_output(const struct bw_facts *f, const struct bw_list *list)
 {
-	if (f->header.class != BW_CLASS_LIST_OUTPUT)
+	struct bw_slice id = f->header.list_id;
+
+	if (f->header.class != BW_CLASS_LIST_OUTPUT || id.n == 0)
 		return false;
-	if (list->list_id.n > 0 && bw_slice_equal_nocase(list->list_id, f->header.list_id))
-		return true;
-	for (size_t i = 0; i < f->header.named_count; i++) {
-		if (bw_slice_equal(f->header.named[i], list->address))
-			return f->header.list_post;
-	}
-	return false;
+	return list->list_id.n > 0 ? bw_slice_equal_nocase(list->list_id, id) : is_customary_id(id, list->address);
 }
 
 static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl, bool poster_of_all)
@@ -81,12 +88,31 @@ static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl,
 }
 
 /* Would the gate stop it were it a new post? */
-static bool gate_stops_post(const struct bw_case *c)
+static bool gate_stops_post(const struct trial *t, const struct bw_case *c)
 {
 	struct bw_opinion opinion;
 
 	bw_policy_judge(c, &opinion);
-	return opinion.verdict.would >= BW_THROTTLE && opinion.verdict.would_why.guard == BW_GUARD_GATE;
+	const struct bw_verdict *v = &opinion.verdict;
+	const struct bw_explain *why = bw_counts_rehearse(t) ? &v->would_why : &v->why;
+
+	return !bw_counts_as_accepted(t, v) && why->guard == BW_GUARD_GATE;
+}
+
+/* Where the guards would stop it: so that the store never marks as accepted, not even for a moment, what will be stopped. */
+static struct bw_pass pass_of(const struct bw_limits *l)
+{
+	struct bw_pass pass = { .one_in_probation = true };
+
+	if (l->conversation.mode != BW_MODE_OFF) {
+		pass.senders = l->conversation.senders;
+		pass.replies = l->conversation.replies;
+		pass.reply_senders = l->conversation.reply_senders;
+		pass.day_senders = l->conversation.day_senders;
+	}
+	if (l->list.mode != BW_MODE_OFF)
+		pass.list_senders = l->list.senders;
+	return pass;
 }
 
 static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl)
@@ -107,7 +133,8 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 		.may_merge = c->side == BW_SIDE_MEMBERS,
 		.expander = fl->rcpt.n == 0,
 		.poster = c->poster,
-		.stopped_unless_reply = gate_stops_post(c),
+		.stopped_unless_reply = gate_stops_post(t, c),
+		.pass = pass_of(limits),
 		.deliveries = c->deliveries,
 		.budget = limits->list.mode == BW_MODE_OFF ? 0 : limits->list.budget,
 		.conversation_window_ms = limits->conversation.window_ms,

@@ -1,4 +1,6 @@
 /* What one host decided alone goes back into the shared store: open breakers and ledger entries (semantics 9). */
+#include <string.h>
+
 #include "guarded-internal.h"
 
 enum { CAS_TRIES = 5 };
@@ -70,6 +72,57 @@ enum bw_err bw_guarded_merge(struct bw_guarded *g, int64_t since_ms)
 	if (err == BW_OK && m.err == BW_OK)
 		err = fallback->ops->held_each(fallback, &all, each_held, &m, NULL);
 	return err == BW_OK ? m.err : err;
+}
+
+/* --- beforehand: what is stopped stays stopped when the fallback takes over --- */
+
+static bool is_closed(const struct bw_breaker *b)
+{
+	return b->phase == BW_PHASE_CLOSED && b->override_state == BW_OVERRIDE_NONE;
+}
+
+/* Writes `record` unless the fallback has it already. */
+static enum bw_err copy_breaker(struct bw_store *fallback, const struct bw_breaker_key *key, const struct bw_breaker *record)
+{
+	struct bw_breaker there, next = *record;
+	enum bw_err err = fallback->ops->breaker_get(fallback, key, &there, NULL);
+
+	next.version = there.version;
+	if (err != BW_OK || memcmp(&next, &there, sizeof(next)) == 0)
+		return err;
+	return fallback->ops->breaker_cas(fallback, key, &next, NULL);
+}
+
+static bool each_stopped(void *ctx, const struct bw_breaker_row *row)
+{
+	struct merge *m = ctx;
+
+	m->err = copy_breaker(m->g->fallback, &row->key, &row->record);
+	return m->err == BW_OK;
+}
+
+/* Stopped here, but no longer there. */
+static bool each_copy(void *ctx, const struct bw_breaker_row *row)
+{
+	struct merge *m = ctx;
+	struct bw_breaker there;
+
+	m->err = m->g->primary->ops->breaker_get(m->g->primary, &row->key, &there, NULL);
+	if (m->err == BW_OK && is_closed(&there))
+		m->err = copy_breaker(m->g->fallback, &row->key, &there);
+	return m->err == BW_OK;
+}
+
+void bw_store_guarded_mirror(struct bw_store *guarded)
+{
+	struct bw_guarded *g = (struct bw_guarded *)guarded;
+	struct merge m = { .g = g, .err = BW_OK };
+
+	pthread_mutex_lock(&g->probe);
+	if (!atomic_load(&g->degraded) &&
+	    g->primary->ops->breaker_each(g->primary, 0, 0, false, each_stopped, &m, NULL) == BW_OK && m.err == BW_OK)
+		(void)g->fallback->ops->breaker_each(g->fallback, 0, 0, false, each_copy, &m, NULL); /* the next look tries again */
+	pthread_mutex_unlock(&g->probe);
 }
 
 /* --- afterwards --- */

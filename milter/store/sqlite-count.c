@@ -239,7 +239,7 @@ static bool may_pass(const struct bw_sqlite_case *c)
 	/* Part of a post that went out: only an operator's word stops the rest of it. */
 	if (out->seen == BW_SEEN_SPLIT)
 		return !is_forced(conversation) && !is_forced(list);
-	return out->budget_ok && !is_open(conversation) && !is_open(list);
+	return out->budget_ok && !is_open(conversation) && !is_open(list) && (c->in->poster || !bw_store_over(c->in, out));
 }
 
 static struct bw_sqlite_acceptance acceptance_of(struct bw_sqlite_case *c)

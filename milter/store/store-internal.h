@@ -20,4 +20,7 @@ enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct 
 enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_t deliveries, struct bw_why *why);
 enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why);
 
+/* More than may pass, or a second sender in probation: its caller is going to stop it. */
+bool bw_store_over(const struct bw_count_in *in, const struct bw_count_out *out);
+
 #endif

@@ -94,3 +94,27 @@ bool bw_store_less_closed(const struct bw_breaker *a, const struct bw_breaker *b
 		return a->override_until_ms > b->override_until_ms;
 	return a->until_ms > b->until_ms;
 }
+
+static bool is_more(int64_t n, int64_t limit)
+{
+	return limit > 0 && n > limit;
+}
+
+static bool relapses(const struct bw_breaker *b, int64_t phase_senders)
+{
+	return b->phase == BW_PHASE_HALF_OPEN && phase_senders > 1;
+}
+
+bool bw_store_over(const struct bw_count_in *in, const struct bw_count_out *out)
+{
+	const struct bw_pass *pass = &in->pass;
+
+	if (is_more(out->list_senders, pass->list_senders) ||
+	    (pass->one_in_probation && relapses(&out->list_breaker, out->list_phase_senders)))
+		return true;
+	if (!out->joined)
+		return false;
+	return is_more(out->conversation_senders, pass->senders) || is_more(out->conversation_day_senders, pass->day_senders) ||
+	       (is_more(out->conversation_replies, pass->replies) && out->conversation_senders >= pass->reply_senders) ||
+	       (pass->one_in_probation && relapses(&out->conversation_breaker, out->conversation_phase_senders));
+}
