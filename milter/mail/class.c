@@ -21,7 +21,9 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-	{ S(CALENDAR_REPLY), 0, 0, BW_CLASS_CALENDAR_REPLY, BW_EVIDENCE_PROTOCOL, "calendar-method" },
+	/* A person who answers or forwards one with the invitation attached writes to people: what is unclear waits. */
+	{ S(CALENDAR_REPLY), 0, TALK, BW_CLASS_CALENDAR_REPLY, BW_EVIDENCE_PROTOCOL, "calendar-method" },
+	{ S(CALENDAR_REPLY), 0, 0, BW_CLASS_CALENDAR_REPLY, BW_EVIDENCE_WEAK, "calendar-part" },
 
 	/* A report that is the message itself, then one that a list wrapped, then one that a person quotes. */
 	{ S(REPORT_MDN), 0, S(NESTED), BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "report-disposition-notification" },

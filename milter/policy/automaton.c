@@ -40,15 +40,26 @@ static void judge_automaton(const struct bw_case *c, bool conversation_open, str
 	out->why = bw_policy_explain(c, BW_GUARD_AUTOMATON, BW_RULE_AUTOMATON);
 }
 
+/* Where the automaton guard says nothing, a robot's message is a post like any: its size and its lists must pass the gate. */
+static void judge_gate(const struct bw_case *c, bool conversation_open, struct bw_finding *out)
+{
+	struct bw_finding own = { 0 };
+
+	judge_automaton(c, conversation_open, &own);
+	if (!bw_policy_stops(own.action) || own.mode != BW_MODE_ENFORCE || c->lists_cut)
+		bw_policy_judge_gate(c, out);
+}
+
 void bw_policy_judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_opinion *out)
 {
-	struct bw_finding findings[3] = { 0 }; /* conversation, list, automaton */
+	struct bw_finding findings[4] = { 0 }; /* gate, conversation, list, automaton */
 	const struct bw_finding no_gate = { 0 };
 
 	*out = (struct bw_opinion){ 0 };
 	/* Nothing is counted and no breaker steps; an operator's word holds for automata too. */
-	bw_policy_judge_conversation(c, false, &findings[0], &out->conversation);
-	bw_policy_judge_list(c, false, &no_gate, &findings[1], &out->list);
-	judge_automaton(c, conversation_open, &findings[2]);
-	bw_policy_conclude(c, findings, 3, out);
+	judge_gate(c, conversation_open, &findings[0]);
+	bw_policy_judge_conversation(c, false, &findings[1], &out->conversation);
+	bw_policy_judge_list(c, false, &no_gate, &findings[2], &out->list);
+	judge_automaton(c, conversation_open, &findings[3]);
+	bw_policy_conclude(c, findings, 4, out);
 }
