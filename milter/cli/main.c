@@ -20,6 +20,6 @@ int main(int argc, char **argv)
 {
 	const struct bw_cli_env env = { .out = stdout, .err = stderr, .colour = wants_colour() };
 
-	signal(SIGPIPE, SIG_IGN); /* `breakwaterctl events | head` ends with a sentence */
+	signal(SIGPIPE, SIG_IGN); /* `breakwaterctl held release --yes | head` does all it was told */
 	return bw_cli_run(&env, argc, argv);
 }

@@ -1,13 +1,24 @@
 /* The two ways to run a command line: for a person or a script, and for a scenario. */
+#include <poll.h>
 #include <string.h>
 
 #include "output.h"
 #include "work.h"
 
+/* Whoever read has seen enough, as in `breakwaterctl events | head -1`. Asked of the pipe: errno is of some earlier write. */
+static bool reader_left(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
 /* A stream that could not be written is a failure of its own: a script must not take half a listing for a whole one. */
 static enum bw_cli_exit check_output(struct cli *c, enum bw_cli_exit code)
 {
 	if (fflush(c->env->out) == 0 && !ferror(c->env->out))
+		return code;
+	if (reader_left(c->env->out))
 		return code;
 	return bw_cli_fail(c, BW_CLI_NO, "the output could not be written");
 }
