@@ -17,6 +17,21 @@ static size_t address_end(struct bw_slice name)
 	return name.n;
 }
 
+/* Names are read in any case, but stored in one: the store tells its rows apart byte by byte. */
+static void add_lower(struct bw_buf *out, struct bw_slice name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		bw_buf_add_char(out, name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] - 'A' + 'a') : name.p[i]);
+}
+
+/* GUARD.FIELD has one dot; a list has no tier, and no mode of the installation. */
+static bool is_guard_field(struct bw_slice name)
+{
+	size_t dot = bw_slice_find(name, '.');
+
+	return dot < name.n && bw_slice_find(bw_slice_from(name, dot + 1), '.') == name.n - dot - 1;
+}
+
 static enum bw_cli_exit list_name(struct cli *c, const char *address, struct bw_slice rest, struct bw_buf *out)
 {
 	const struct bw_list *list;
@@ -27,7 +42,7 @@ static enum bw_cli_exit list_name(struct cli *c, const char *address, struct bw_
 	bw_buf_add_char(out, '@');
 	bw_buf_add(out, list->address);
 	bw_buf_add_char(out, '.');
-	bw_buf_add(out, rest);
+	add_lower(out, rest);
 	return BW_CLI_DONE;
 }
 
@@ -40,10 +55,13 @@ enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_
 		return bw_cli_fail(c, BW_CLI_USAGE, "\"%.60s\" is no setting; `breakwaterctl settings` lists them", word);
 	if (c->args.list != NULL && name.p[0] == '@')
 		return bw_cli_fail(c, BW_CLI_USAGE, "%s: names its list already, so --list does not go with it", word);
+	if (c->args.list != NULL && !is_guard_field(name))
+		return bw_cli_fail(c, BW_CLI_USAGE, "%s: with --list, NAME is GUARD.FIELD and nothing else, like conversation.senders",
+		                   word);
 	if (c->args.list != NULL)
 		return list_name(c, c->args.list, name, out);
 	if (name.p[0] != '@') {
-		bw_buf_add(out, name);
+		add_lower(out, name);
 		return BW_CLI_DONE;
 	}
 	size_t end = address_end(name);
@@ -255,7 +273,9 @@ static enum bw_cli_exit run_unset(struct cli *c)
 const struct command bw_cli_family_set[] = {
 	{ "set", "NAME VALUE", 2, 2, OPT(LIST) | OPT_REASONS | OPT(FORCE), NEED_STORE, true, run_set,
 	  "change a setting; it acts on the next message and forgets nothing\n"
-	  "NAME is GUARD.FIELD for all tiers, TIER.GUARD.FIELD for one, @ADDRESS.GUARD.FIELD for one list, or mode. The command "
+	  "NAME is GUARD.FIELD for all tiers, TIER.GUARD.FIELD for one, @ADDRESS.GUARD.FIELD for one list, or mode. With --list it "
+	  "is "
+	  "GUARD.FIELD. The command "
 	  "returns "
 	  "when every live breakwaterd has the change." },
 	{ "unset", "NAME", 1, 1, OPT(LIST) | OPT(REASON), NEED_STORE, true, run_unset,
