@@ -19,7 +19,8 @@ void bw_cli_setting_value(const struct cli *c, const struct bw_settings *setting
 /* What applies to one list under `row`: its tier's value and its overrides together. */
 void bw_cli_list_value(const struct bw_settings *settings, const struct bw_setting *row, const struct bw_list *list,
                        struct bw_buf *out);
-/* The full name of a setting for the command's --list, and with its list's address normalised: "@all@nhs.example.list.budget". */
+/* The full name of a setting for the command's --list, in lower case and with its list's address normalised:
+ * "@all@nhs.example.list.budget". */
 enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_buf *out);
 
 /* --- lists (list-change.c) --- */
@@ -44,6 +45,13 @@ enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, cons
  * NULL) is what the store holds then. */
 enum bw_cli_exit bw_cli_override(struct cli *c, const struct bw_breaker_key *key, enum bw_override value, int64_t until_ms,
                                  struct bw_breaker *out);
+/* Why mail passes although a breaker is to stop it (stop.c). */
+enum unjudged { UNJUDGED_NOT, UNJUDGED_NO_DAEMON, UNJUDGED_BYPASS };
+enum bw_cli_exit bw_cli_unjudged(struct cli *c, enum unjudged *out);
+/* "no breakwaterd is running: mail passes unjudged now"; `json`: its one word, NULL for UNJUDGED_NOT. */
+const char *bw_cli_unjudged_sentence(enum unjudged u, bool json);
+/* The exit code that goes with it: BW_CLI_NO and what to do about it. */
+enum bw_cli_exit bw_cli_unjudged_fail(struct cli *c, enum unjudged u);
 /* Now + --for, or + 4 h without it (semantics 6). */
 int64_t bw_cli_override_until(const struct cli *c);
 

@@ -92,22 +92,28 @@ static enum bw_cli_exit run_show(struct cli *c)
 {
 	const struct bw_list *list;
 	struct breakers breakers = { 0 };
+	enum unjudged unjudged = UNJUDGED_NOT;
 	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
 
 	if (code == BW_CLI_DONE)
 		code = bw_cli_breakers(c, list->address, false, &breakers);
+	if (code == BW_CLI_DONE && bw_cli_breakers_open(&breakers) > 0)
+		code = bw_cli_unjudged(c, &unjudged);
 	if (code == BW_CLI_DONE && c->args.json) {
 		json_t *o = list_json(list);
 
 		json_object_set_new(o, "breakers", bw_cli_breakers_json(&breakers));
+		bw_cli_put_text(o, "unjudged", bw_cli_unjudged_sentence(unjudged, true));
 		bw_cli_json(c, o);
 	} else if (code == BW_CLI_DONE) {
 		show_text(c, list);
 		bw_cli_say(c, STYLE_PLAIN, "%s", "");
 		bw_cli_breakers_text(c, &breakers, "mail flows: no breaker of this list is open");
+		if (unjudged != UNJUDGED_NOT)
+			bw_cli_say(c, STYLE_BAD, "%s", bw_cli_unjudged_sentence(unjudged, false));
 	}
 	bw_cli_breakers_done(&breakers);
-	return code;
+	return code == BW_CLI_DONE ? bw_cli_unjudged_fail(c, unjudged) : code;
 }
 
 /* --- changing --- */

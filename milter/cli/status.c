@@ -21,7 +21,7 @@ static void print_mode(struct cli *c, const struct figures *f)
 		label(c, STYLE_WARN, "mode:", "SHADOW: guards count and log, and let every message pass (`mode enforce` ends that)");
 	else
 		label(c, STYLE_GOOD, "mode:", "enforce");
-	if (f->bypass_until_ms <= c->now_ms)
+	if (f->bypass_until_ms == 0)
 		return;
 	bw_buf_init(&text, 200);
 	bw_buf_printf(&text, "BYPASS on %s: everything passes unjudged until ", c->host);
@@ -93,7 +93,7 @@ static void print_breakers(struct cli *c, const struct breakers *b)
 	struct bw_buf text;
 	size_t open = bw_cli_breakers_open(b);
 
-	bw_buf_init(&text, 60);
+	bw_buf_init(&text, 200);
 	bw_buf_printf(&text, "%zu open", open);
 	if (open > 0 && bw_settings_mode(bw_world_settings(c->world)) == BW_MODE_SHADOW)
 		bw_buf_add_text(&text, "; in mode shadow only those that an operator opened stop mail");
@@ -232,7 +232,7 @@ static enum bw_err print_json(struct cli *c, const struct figures *f, const stru
 	bw_cli_put_text(o, "mode", bw_mode_name(bw_settings_mode(bw_world_settings(c->world))));
 	json_object_set_new(o, "store", store);
 	bw_cli_put_bool(o, "degraded", f->degraded);
-	bw_cli_put_time(o, "bypass_until", f->bypass_until_ms > c->now_ms ? f->bypass_until_ms : 0);
+	bw_cli_put_time(o, "bypass_until", f->bypass_until_ms);
 	bw_cli_put_int(o, "hosts_alive", (int64_t)f->host_count);
 	json_object_set_new(o, "hosts", hosts_json(f));
 	bw_cli_put_int(o, "lists", f->lists);

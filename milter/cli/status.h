@@ -28,7 +28,7 @@ struct figures {
 	struct host hosts[HOSTS_MAX]; /* alive ones */
 	size_t host_count;
 	bool degraded;
-	int64_t bypass_until_ms; /* of this host, 0 none */
+	int64_t bypass_until_ms; /* in force on this host, 0 none */
 	int64_t lists, unconfirmed;
 	int64_t deliveries;                    /* let pass to lists since `since_ms`, by daemons and by releases */
 	int64_t since_ms;                      /* start of the daemon that runs longest, 0 if none runs */
@@ -40,7 +40,7 @@ struct figures {
 
 enum bw_cli_exit bw_cli_figures(struct cli *c, const struct breakers *breakers, struct figures *out);
 void bw_cli_figures_done(struct figures *f);
-/* The end of this host's bypass, 0 for none (bypass.c). */
+/* The end of the bypass that is in force on this host by its own clock, 0 for none (bypass.c). */
 int64_t bw_cli_bypass_end_ms(const struct cli *c);
 
 #endif

@@ -15,6 +15,9 @@
 /* Lists looked at for "did you mean": enough for any directory kept by hand, and done at once. */
 enum { OFFERS_MAX = 100000, SKIPPED_MAX = 4096 };
 
+/* store.busy is as long as mail may wait for somebody's lock; a person would rather wait than try again. */
+#define BUSY_MS (5 * BW_SECOND_MS)
+
 static void find_owner(struct cli *c)
 {
 	const char *name = c->env->owner != NULL ? c->env->owner : getenv("SUDO_USER");
@@ -39,7 +42,7 @@ static void find_host(struct cli *c)
 		bw_slice_copy(BW_S("localhost"), c->host, sizeof(c->host));
 }
 
-static enum bw_cli_exit read_config(struct cli *c)
+enum bw_cli_exit bw_cli_read_config(struct cli *c)
 {
 	const char *path = c->args.config != NULL ? c->args.config : CONFIG_PATH;
 
@@ -50,7 +53,17 @@ static enum bw_cli_exit read_config(struct cli *c)
 		return bw_cli_fail(c, BW_CLI_USAGE, "%s: %s; -c FILE names another configuration", path, strerror(errno));
 	if (bw_config_load(path, &c->config, &c->why) != BW_OK)
 		return BW_CLI_USAGE;
+	find_host(c);
 	return BW_CLI_DONE;
+}
+
+enum bw_cli_exit bw_cli_default_config(struct cli *c)
+{
+	enum bw_err err = bw_config_default(&c->config, &c->why);
+
+	if (err == BW_OK)
+		find_host(c);
+	return bw_cli_fail_err(err);
 }
 
 /* A store that is not there yet is breakwaterd's to make: made by root here, the daemon could not write it. */
@@ -70,7 +83,8 @@ static enum bw_cli_exit open_store(struct cli *c)
 
 	if (code != BW_CLI_DONE)
 		return code;
-	enum bw_err err = bw_store_sqlite_open(config->store.path, config->store.busy_ms, &c->store, &c->why);
+	int64_t busy_ms = config->store.busy_ms > BUSY_MS ? config->store.busy_ms : BUSY_MS;
+	enum bw_err err = bw_store_sqlite_open(config->store.path, busy_ms, &c->store, &c->why);
 
 	if (err == BW_OK && c->env->now_ms == 0)
 		err = c->store->ops->now(c->store, &c->now_ms, &c->why);
@@ -102,11 +116,8 @@ enum bw_cli_exit bw_cli_open(struct cli *c)
 
 	find_owner(c);
 	c->now_ms = c->env->now_ms != 0 ? c->env->now_ms : bw_clock_now_ms();
-	if (c->command->need >= NEED_CONFIG) {
-		code = read_config(c);
-		if (code == BW_CLI_DONE)
-			find_host(c);
-	}
+	if (c->command->need >= NEED_CONFIG)
+		code = bw_cli_read_config(c);
 	if (code == BW_CLI_DONE && c->command->need >= NEED_STORE)
 		code = open_store(c);
 	if (code == BW_CLI_DONE && c->command->need >= NEED_STORE)

@@ -14,6 +14,9 @@
 /* Opens as much as the command's row says it needs. */
 enum bw_cli_exit bw_cli_open(struct cli *c);
 void bw_cli_close(struct cli *c);
+/* Reads the configuration, for a command that goes on without it: bw_cli_default_config() takes the built-in one then. */
+enum bw_cli_exit bw_cli_read_config(struct cli *c);
+enum bw_cli_exit bw_cli_default_config(struct cli *c);
 /* Opens the store alone, for what works without it as well. */
 bool bw_cli_try_store(struct cli *c);
 /* The configuration, whether the world has it already or not. */
