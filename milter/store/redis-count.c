@@ -3,7 +3,7 @@
 
 #include "redis-internal.h"
 
-enum { ARGUMENTS = 13, COMMANDS_A_LIST = 4, KEY_BYTES = 1 + BW_HASH_BYTES, FLAGS = 8 };
+enum { ARGUMENTS = 18, COMMANDS_A_LIST = 4, KEY_BYTES = 1 + BW_HASH_BYTES, FLAGS = 9 };
 
 /* --- what goes out --- */
 
@@ -71,6 +71,7 @@ static void add_flags(struct bw_redis_exchange *x, const struct bw_count_in *in)
 		{ in->known_stopped, 'k' },
 		{ in->stopped_unless_reply, 'u' },
 		{ in->peek, 'q' },
+		{ in->pass.one_in_probation, 'o' },
 	};
 	char text[FLAGS];
 	size_t n = 0;
@@ -98,6 +99,11 @@ static void add_call(struct bw_redis *s, struct bw_redis_exchange *x, const stru
 	bw_redis_add_number(x, in->list_window_ms);
 	bw_redis_add_number(x, in->memory_ms);
 	bw_redis_add(x, bw_redis_cut(in->root_sender));
+	bw_redis_add_number(x, in->pass.senders);
+	bw_redis_add_number(x, in->pass.replies);
+	bw_redis_add_number(x, in->pass.reply_senders);
+	bw_redis_add_number(x, in->pass.day_senders);
+	bw_redis_add_number(x, in->pass.list_senders);
 }
 
 /* --- what comes back --- */

@@ -125,6 +125,14 @@ static void vary(struct run *r, struct bw_count_in *in)
 	in->peek = chance(r, 8);
 	in->deliveries = PICK(r, 0, 1, 10, 100, 100, 840000);
 	in->budget = PICK(r, 0, 0, 150, 400, 1000000);
+	in->pass = (struct bw_pass){
+		.senders = PICK(r, 0, 0, 3, 10),
+		.replies = PICK(r, 0, 0, 4),
+		.reply_senders = below(r, 4),
+		.day_senders = PICK(r, 0, 0, 6),
+		.list_senders = PICK(r, 0, 0, 8),
+		.one_in_probation = chance(r, 70),
+	};
 	if (r->conversation_window_ms < 0 || chance(r, 2))
 		r->conversation_window_ms = PICK(r, BW_MINUTE_MS, BW_HOUR_MS, BW_HOUR_MS, 2 * BW_HOUR_MS, 3 * MEMORY_MS, 0);
 	if (r->list_window_ms < 0 || chance(r, 2))
@@ -262,14 +270,15 @@ struct rows {
 	} rows[ROWS];
 };
 
-/* What is past the memory may have been collected, or not yet. */
+/* A record without an attempt or a change for longer than the memory: its conversation or its list may have been collected, or
+ * not yet; nobody asks for it by its key any more. */
 static bool is_past(const struct bw_breaker_row *row, int64_t now_ms)
 {
 	const struct bw_breaker *b = &row->record;
 	int64_t cutoff_ms = now_ms - MEMORY_MS;
 
-	return (b->override_state == BW_OVERRIDE_NONE || b->override_until_ms <= now_ms) && b->until_ms <= cutoff_ms &&
-	       b->since_ms <= cutoff_ms && row->last_ms <= cutoff_ms;
+	return (b->override_state == BW_OVERRIDE_NONE || b->override_until_ms <= now_ms) && b->since_ms <= cutoff_ms &&
+	       row->last_ms <= cutoff_ms;
 }
 
 static bool note_row(void *ctx, const struct bw_breaker_row *row)

@@ -5,8 +5,9 @@
 -- ARGV   1 now in ms, 0: the server's   2 not before this time   3 list   4 side: 0, 1   5 message   6 recipients   7 sender
 --        8 join keys, strongest first, each a class and 16 bytes   9 the root's key, likewise   10 flags, letters: see below
 --        11 deliveries   12 budget   13, 14 window of the conversation, of the list   15 memory   16 the root's sender
+--        17... how many may pass, 0: any: senders, replies, by so many senders, senders in 24 h; senders of the list
 --        flags: r looks like a reply, m may merge, e expander, p poster, a again, k known to be stopped, u stopped unless a
---        reply, q peek (write nothing)
+--        reply, q peek (write nothing), o one sender in probation
 -- reply  now, seen, conversation, joined, merge wanted, then of the conversation: senders, replies, senders in 24 h, senders
 --        since its phase, last attempt, sender was counted; of the list: senders, senders since its phase, last attempt, sender
 --        was counted, deliveries, budget ok; provisional; breaker of the conversation, of the list (arrays, empty: none)
@@ -358,6 +359,25 @@ local function fits(sum)
 	return budget <= 0 or sum == 0 or (sum <= budget and deliveries <= budget - sum)
 end
 
+local function is_more(n, limit)
+	return tonumber(limit) > 0 and n > tonumber(limit)
+end
+
+local function relapses(b, senders)
+	return is('o') and b and b[B_PHASE] == HALF_OPEN and senders > 1
+end
+
+-- More than may pass, or a second sender in probation: its caller is going to stop it (bw_store_over()).
+local function is_over(joined)
+	if is_more(out.list_senders, ARGV[21]) or relapses(of_list.breaker, out.list_phase) then
+		return true
+	elseif not joined then
+		return false
+	end
+	return is_more(out.senders, ARGV[17]) or is_more(out.day, ARGV[20])
+		or (is_more(out.replies, ARGV[18]) and out.senders >= tonumber(ARGV[19])) or relapses(out.breaker, out.phase)
+end
+
 local function may_pass(seen, joined)
 	if is('k') or (is('u') and not joined) or seen == DUPLICATE then
 		return false
@@ -365,7 +385,7 @@ local function may_pass(seen, joined)
 		-- Part of a post that went out: only an operator's word stops the rest of it.
 		return not is_forced(out.breaker) and not is_forced(of_list.breaker)
 	end
-	return out.budget_ok and not is_open(out.breaker) and not is_open(of_list.breaker)
+	return out.budget_ok and not is_open(out.breaker) and not is_open(of_list.breaker) and (poster or not is_over(joined))
 end
 
 local function admit(seen, joined)
