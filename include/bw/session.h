@@ -23,8 +23,9 @@ void bw_session_free(struct bw_session **session);
 
 /* `ip` in text form (NULL for a local pipe: the MTA's own host); `daemon_name` may be NULL. */
 void bw_session_connect(struct bw_session *s, const char *ip, const char *daemon_name);
-/* Which MTA speaks, "postfix" or "sendmail" (a static text): the ledger must know whose hold queue a message waits in. */
-void bw_session_mta(struct bw_session *s, const char *name);
+/* Which MTA speaks, "postfix" or "sendmail" (a static text): the ledger must know whose hold queue a message waits in; and the host
+ * name that it goes by ({j}, NULL if unknown): mail to it is mail to the own domains. */
+void bw_session_mta(struct bw_session *s, const char *name, const char *host);
 /* Starts a message. `auth`: {auth_authen} or NULL; `cert`: the mapped name of a verified client certificate or NULL. */
 void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *auth, const char *cert, int64_t declared_size);
 /* One accepted recipient. `path`: the exact bytes of its RCPT; `resolved`: what the MTA made of them ({rcpt_addr}), NULL if unknown. A

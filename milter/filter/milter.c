@@ -150,7 +150,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	*pf2 = *pf3 = 0;
 	atomic_store(&last_steps, *steps);
 	if ((*actions & SMFIF_SETSYMLIST) != 0) {
-		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("{daemon_name} v"));
+		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("j {daemon_name} v"));
 		smfi_setsymlist(ctx, SMFIM_ENVFROM, bw_milter_text("{auth_authen} {cert_subject} {verify}"));
 		/* Sendmail (8.17.1, milter_data() in milter.c) looks whether a filter has a list for the end of the header when it chooses
 		 * the list for the end of the message: without the first, the second is ignored and the queue id never comes. */
@@ -173,7 +173,7 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 		return SMFIS_ACCEPT;
 	c->postfix = is_postfix(ctx);
 	bw_session_connect(c->session, ip_text(address, ip, sizeof(ip)), macro(ctx, "{daemon_name}"));
-	bw_session_mta(c->session, c->postfix ? "postfix" : "sendmail");
+	bw_session_mta(c->session, c->postfix ? "postfix" : "sendmail", macro(ctx, "j"));
 	return go_on(c, SMFIP_NR_CONN);
 }
 

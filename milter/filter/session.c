@@ -17,6 +17,7 @@ struct bw_session {
 	bool local;                     /* no client address */
 	char daemon_name[64];
 	const char *mta;
+	char mta_host[256];
 	struct bw_facts facts;
 	struct bw_judgement judgement;
 };
@@ -56,9 +57,10 @@ void bw_session_connect(struct bw_session *s, const char *ip, const char *daemon
 	bw_slice_copy(bw_slice_of(daemon_name), s->daemon_name, sizeof(s->daemon_name));
 }
 
-void bw_session_mta(struct bw_session *s, const char *name)
+void bw_session_mta(struct bw_session *s, const char *name, const char *host)
 {
 	s->mta = name;
+	bw_slice_copy(bw_slice_of(host), s->mta_host, sizeof(s->mta_host));
 }
 
 void bw_session_abort(struct bw_session *s)
@@ -177,8 +179,9 @@ static void add_fingerprint(struct bw_session *s, struct bw_slice address)
 }
 
 /* Domains that mean this host, whatever it is called: Postfix delivers <all@localhost> as all@ any of its own domains. */
-static bool is_local_domain(const struct bw_config *config, struct bw_slice domain)
+static bool is_local_domain(const struct bw_session *s, struct bw_slice domain)
 {
+	const struct bw_config *config = bw_world_config(s->world);
 	static const char *const names[] = { "", "localhost", "localhost.localdomain", "[127.0.0.1]", "[::1]", "[ipv6:::1]" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -189,7 +192,8 @@ static bool is_local_domain(const struct bw_config *config, struct bw_slice doma
 		if (bw_slice_equal_nocase(domain, bw_slice_of(config->internal.local_domains[i])))
 			return true;
 	}
-	return bw_slice_equal_nocase(domain, bw_slice_of(config->daemon.host));
+	return bw_slice_equal_nocase(domain, bw_slice_of(config->daemon.host)) ||
+	       bw_slice_equal_nocase(domain, bw_slice_of(s->mta_host));
 }
 
 /* The list that a local name stands for in one of the own domains. */
@@ -200,7 +204,7 @@ static const struct bw_list *find_local(const struct bw_session *s, struct bw_sl
 	const struct bw_list *list = NULL;
 	struct bw_buf name;
 
-	if (!is_local_domain(config, bw_address_domain(address)))
+	if (!is_local_domain(s, bw_address_domain(address)))
 		return NULL;
 	bw_buf_init(&name, BW_ADDRESS_MAX);
 	for (size_t i = 0; i < config->internal.domain_count && list == NULL; i++) {
