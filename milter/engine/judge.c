@@ -146,7 +146,7 @@ static void settle(struct trial *t, const struct bw_verdict *verdict)
 		};
 	}
 	if (n > 0)
-		(void)t->engine->store->ops->settle(t->engine->store, in, n, NULL); /* a lost settle counts too much, never too little */
+		(void)t->engine->store->ops->settle(t->engine->store, in, n, NULL); /* lost: lists that would have let it pass have counted it */
 }
 
 /* What the front end and the kind of client allow in place of what the guards ask for. */
