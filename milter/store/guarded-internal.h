@@ -17,7 +17,10 @@ struct bw_guarded {
 	_Atomic bool degraded;
 	_Atomic int64_t since_ms; /* store time of the fallback when it took over */
 	_Atomic int64_t daemons;  /* live hosts, as the primary last said */
-	pthread_mutex_t probe;    /* one probe at a time */
+	pthread_mutex_t probe;    /* one probe at a time; and the beat below */
+	bool has_beat;            /* the owner's last heartbeat: what a probe writes, for reading proves nothing */
+	struct bw_host_row beat;
+	char host[256], version[64];
 };
 
 /* Brings open breakers and ledger entries made since `since_ms` from the fallback into the primary. May be repeated. */

@@ -113,15 +113,21 @@ static bool each_copy(void *ctx, const struct bw_breaker_row *row)
 	return m->err == BW_OK;
 }
 
+static void mirror(struct bw_guarded *g)
+{
+	struct merge m = { .g = g, .err = BW_OK };
+
+	if (g->primary->ops->breaker_each(g->primary, 0, 0, false, each_stopped, &m, NULL) == BW_OK && m.err == BW_OK)
+		(void)g->fallback->ops->breaker_each(g->fallback, 0, 0, false, each_copy, &m, NULL); /* the next look tries again */
+}
+
 void bw_store_guarded_mirror(struct bw_store *guarded)
 {
 	struct bw_guarded *g = (struct bw_guarded *)guarded;
-	struct merge m = { .g = g, .err = BW_OK };
 
 	pthread_mutex_lock(&g->probe);
-	if (!atomic_load(&g->degraded) &&
-	    g->primary->ops->breaker_each(g->primary, 0, 0, false, each_stopped, &m, NULL) == BW_OK && m.err == BW_OK)
-		(void)g->fallback->ops->breaker_each(g->fallback, 0, 0, false, each_copy, &m, NULL); /* the next look tries again */
+	if (!atomic_load(&g->degraded))
+		mirror(g);
 	pthread_mutex_unlock(&g->probe);
 }
 

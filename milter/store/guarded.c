@@ -102,8 +102,19 @@ PRIMARY(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), W
 PRIMARY(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
 PRIMARY(claim, (STORE, const struct bw_hash *fingerprint, WHY), fingerprint)
 
+static void keep_beat(struct bw_guarded *g, const struct bw_host_row *row)
+{
+	pthread_mutex_lock(&g->probe);
+	g->has_beat = true;
+	g->beat = *row;
+	g->beat.host = (struct bw_slice){ g->host, bw_slice_copy(row->host, g->host, sizeof(g->host)) };
+	g->beat.version = (struct bw_slice){ g->version, bw_slice_copy(row->version, g->version, sizeof(g->version)) };
+	pthread_mutex_unlock(&g->probe);
+}
+
 static enum bw_err heartbeat_and_count(struct bw_store *s, const struct bw_host_row *row, struct bw_why *why)
 {
+	keep_beat(guarded_of(s), row);
 	enum bw_err err = heartbeat(s, row, why);
 
 	if (err == BW_OK && !atomic_load(&guarded_of(s)->degraded))
@@ -180,7 +191,8 @@ static bool recover(struct bw_guarded *g)
 {
 	int64_t since_ms = atomic_load(&g->since_ms), now_ms;
 
-	if (g->primary->ops->now(g->primary, &now_ms, NULL) != BW_OK || bw_guarded_merge(g, since_ms) != BW_OK)
+	if (g->primary->ops->now(g->primary, &now_ms, NULL) != BW_OK ||
+	    (g->has_beat && g->primary->ops->heartbeat(g->primary, &g->beat, NULL) != BW_OK) || bw_guarded_merge(g, since_ms) != BW_OK)
 		return false;
 	atomic_store(&g->degraded, false);
 	/* What the fallback decided while we merged. */
