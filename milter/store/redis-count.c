@@ -3,7 +3,13 @@
 
 #include "redis-internal.h"
 
-enum { ARGUMENTS = 18, COMMANDS_A_LIST = 4, KEY_BYTES = 1 + BW_HASH_BYTES, FLAGS = 9 };
+enum {
+	ARGUMENTS = 8,
+	COMMANDS_A_LIST = 4,
+	KEY_BYTES = 1 + BW_HASH_BYTES,
+	PACKED_BYTES = 96, /* of a call's numbers; 75 are in use */
+	REPLY_BYTES = 72   /* of a reply's: REPLY in count.lua */
+};
 
 /* --- what goes out --- */
 
@@ -29,13 +35,22 @@ static void write_key(char out[KEY_BYTES], char class, const struct bw_hash *has
 	memcpy(out + 1, hash->b, BW_HASH_BYTES);
 }
 
+/* Each once: the first of two that are alike is the stronger. */
 static void add_keys(struct bw_redis_exchange *x, const struct bw_count_in *in)
 {
 	char text[BW_JOIN_KEYS_MAX * KEY_BYTES];
+	size_t n = 0;
 
-	for (size_t i = 0; i < in->key_count; i++)
-		write_key(text + i * KEY_BYTES, class_of(in->keys[i].kind), &in->keys[i].hash);
-	bw_redis_add(x, (struct bw_slice){ text, in->key_count * KEY_BYTES });
+	for (size_t i = 0; i < in->key_count; i++) {
+		char *key = text + n * KEY_BYTES;
+		bool repeated = false;
+
+		write_key(key, class_of(in->keys[i].kind), &in->keys[i].hash);
+		for (size_t j = 0; j < n && !repeated; j++)
+			repeated = memcmp(text + j * KEY_BYTES, key, KEY_BYTES) == 0;
+		n += !repeated;
+	}
+	bw_redis_add(x, (struct bw_slice){ text, n * KEY_BYTES });
 }
 
 /* The key that stands for the whole conversation: references come newest first, so the last of them is the root's. */
@@ -57,75 +72,127 @@ static void add_root(struct bw_redis_exchange *x, const struct bw_count_in *in)
 	bw_redis_add(x, (struct bw_slice){ text, sizeof(text) });
 }
 
-static void add_flags(struct bw_redis_exchange *x, const struct bw_count_in *in)
-{
-	const struct {
-		bool set;
-		char letter;
-	} flags[FLAGS] = {
-		{ in->looks_like_reply, 'r' },
-		{ in->may_merge, 'm' },
-		{ in->expander, 'e' },
-		{ in->poster, 'p' },
-		{ in->again, 'a' },
-		{ in->known_stopped, 'k' },
-		{ in->stopped_unless_reply, 'u' },
-		{ in->peek, 'q' },
-		{ in->pass.one_in_probation, 'o' },
-	};
-	char text[FLAGS];
-	size_t n = 0;
+/* Numbers as count.lua unpacks them: big-endian, cut to what fits. */
+struct packer {
+	unsigned char bytes[PACKED_BYTES];
+	size_t n;
+};
 
-	for (size_t i = 0; i < FLAGS; i++) {
-		if (flags[i].set)
-			text[n++] = flags[i].letter;
-	}
-	bw_redis_add(x, (struct bw_slice){ text, n });
+static void put(struct packer *p, size_t bytes, int64_t value)
+{
+	int64_t most = (INT64_C(1) << (8 * bytes)) - 1;
+
+	value = value < 0 ? 0 : value > most ? most : value;
+	for (size_t i = bytes; i > 0; i--)
+		p->bytes[p->n++] = (unsigned char)((uint64_t)value >> (8 * (i - 1)));
+}
+
+static void put_flags(struct packer *p, const struct bw_count_in *in)
+{
+	const bool flags[] = { in->looks_like_reply,
+		                   in->may_merge,
+		                   in->expander,
+		                   in->poster,
+		                   in->again,
+		                   in->known_stopped,
+		                   in->stopped_unless_reply,
+		                   in->peek,
+		                   in->pass.one_in_probation };
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		put(p, 1, flags[i]);
+}
+
+/* Times and windows are cut to what no clock reaches, so that sums of them stay exact in a script's numbers. */
+static int64_t reachable(int64_t ms)
+{
+	return ms < BW_REDIS_TIME_MAX ? ms : BW_REDIS_TIME_MAX;
+}
+
+static void add_numbers(struct bw_redis *s, struct bw_redis_exchange *x, const struct bw_count_in *in)
+{
+	struct packer p = { .n = 0 };
+
+	put(&p, 6, bw_redis_given(s, in->now_ms));
+	put(&p, 6, atomic_load(&s->last_ms));
+	put(&p, 1, in->side);
+	put_flags(&p, in);
+	put(&p, 7, in->deliveries);
+	put(&p, 7, in->budget);
+	put(&p, 6, reachable(in->conversation_window_ms));
+	put(&p, 6, reachable(in->list_window_ms));
+	put(&p, 6, reachable(in->memory_ms));
+	put(&p, 4, in->pass.senders);
+	put(&p, 4, in->pass.replies);
+	put(&p, 4, in->pass.reply_senders);
+	put(&p, 4, in->pass.day_senders);
+	put(&p, 4, in->pass.list_senders);
+	bw_redis_add(x, (struct bw_slice){ (const char *)p.bytes, p.n });
 }
 
 static void add_call(struct bw_redis *s, struct bw_redis_exchange *x, const struct bw_count_in *in)
 {
-	bw_redis_begin_list(s, x, BW_REDIS_COUNT, in->list, in->now_ms, ARGUMENTS);
-	bw_redis_add_number(x, in->side);
+	struct bw_redis_list_keys keys;
+
+	bw_redis_list_keys(s, in->list, &keys);
+	bw_redis_begin_script(x, BW_REDIS_COUNT, keys.keys, BW_REDIS_LIST_KEYS, ARGUMENTS);
+	add_numbers(s, x, in);
+	bw_redis_add(x, in->list);
 	bw_redis_add_hash(x, &in->message);
 	bw_redis_add_hash(x, &in->recipients);
 	bw_redis_add_hash(x, &in->sender);
 	add_keys(x, in);
 	add_root(x, in);
-	add_flags(x, in);
-	bw_redis_add_number(x, in->deliveries);
-	bw_redis_add_number(x, in->budget);
-	bw_redis_add_number(x, in->conversation_window_ms);
-	bw_redis_add_number(x, in->list_window_ms);
-	bw_redis_add_number(x, in->memory_ms);
 	bw_redis_add(x, bw_redis_cut(in->root_sender));
-	bw_redis_add_number(x, in->pass.senders);
-	bw_redis_add_number(x, in->pass.replies);
-	bw_redis_add_number(x, in->pass.reply_senders);
-	bw_redis_add_number(x, in->pass.day_senders);
-	bw_redis_add_number(x, in->pass.list_senders);
 }
 
 /* --- what comes back --- */
 
-static void take_conversation(struct bw_redis_row *row, struct bw_count_out *out)
+static int64_t get(struct bw_slice *rest, size_t bytes)
 {
-	out->conversation_senders = bw_redis_take_number(row);
-	out->conversation_replies = bw_redis_take_number(row);
-	out->conversation_day_senders = bw_redis_take_number(row);
-	out->conversation_phase_senders = bw_redis_take_number(row);
-	out->conversation_last_ms = bw_redis_take_number(row);
-	out->conversation_sender_was_counted = bw_redis_take_flag(row);
+	int64_t value = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		value = value << 8 | (unsigned char)rest->p[i];
+	*rest = bw_slice_from(*rest, bytes);
+	return value;
 }
 
-static void take_list(struct bw_redis_row *row, struct bw_count_out *out)
+static void read_conversation(struct bw_slice *rest, struct bw_count_out *out)
 {
-	out->list_senders = bw_redis_take_number(row);
-	out->list_phase_senders = bw_redis_take_number(row);
-	out->list_last_ms = bw_redis_take_number(row);
-	out->list_sender_was_counted = bw_redis_take_flag(row);
-	out->list_deliveries = bw_redis_take_number(row);
-	out->budget_ok = bw_redis_take_flag(row);
+	out->conversation_senders = get(rest, 4);
+	out->conversation_replies = get(rest, 4);
+	out->conversation_day_senders = get(rest, 4);
+	out->conversation_phase_senders = get(rest, 4);
+	out->conversation_last_ms = get(rest, 6);
+	out->conversation_sender_was_counted = get(rest, 1) != 0;
+}
+
+static void read_list(struct bw_slice *rest, struct bw_count_out *out)
+{
+	out->list_senders = get(rest, 4);
+	out->list_phase_senders = get(rest, 4);
+	out->list_last_ms = get(rest, 6);
+	out->list_sender_was_counted = get(rest, 1) != 0;
+	out->list_deliveries = get(rest, 7);
+	out->budget_ok = get(rest, 1) != 0;
+}
+
+static bool read_numbers(struct bw_slice rest, struct bw_count_out *out)
+{
+	if (rest.n != REPLY_BYTES)
+		return false;
+	out->now_ms = get(&rest, 6);
+	int64_t seen = get(&rest, 1);
+
+	out->seen = (enum bw_seen)(seen < BW_SEEN_COUNT ? seen : 0);
+	out->joined = get(&rest, 1) != 0;
+	out->merge_wanted = get(&rest, 1) != 0;
+	read_conversation(&rest, out);
+	read_list(&rest, out);
+	out->provisional = get(&rest, 1) != 0;
+	memcpy(out->conversation.b, rest.p, BW_HASH_BYTES);
+	return seen < BW_SEEN_COUNT;
 }
 
 static bool read_counts(const struct redisReply *reply, struct bw_count_out *out)
@@ -133,14 +200,8 @@ static bool read_counts(const struct redisReply *reply, struct bw_count_out *out
 	struct bw_redis_row row = bw_redis_row_of(reply);
 
 	*out = (struct bw_count_out){ 0 };
-	out->now_ms = bw_redis_take_number(&row);
-	out->seen = (enum bw_seen)bw_redis_take_word(&row, BW_SEEN_COUNT);
-	out->conversation = bw_redis_take_hash(&row);
-	out->joined = bw_redis_take_flag(&row);
-	out->merge_wanted = bw_redis_take_flag(&row);
-	take_conversation(&row, out);
-	take_list(&row, out);
-	out->provisional = bw_redis_take_flag(&row);
+	if (!read_numbers(bw_redis_take_text(&row), out))
+		return false;
 	bw_redis_take_breaker(&row, &out->conversation_breaker);
 	bw_redis_take_breaker(&row, &out->list_breaker);
 	return !row.bad;

@@ -1,4 +1,4 @@
--- settle.lua (after list.lua): the end of a message. What count() assumed is confirmed, taken back, or given back; tied
+-- settle.lua (after list.lua and list-rare.lua): the end of a message. What count() assumed is confirmed, taken back, or given back; tied
 -- conversations are merged; and a held message goes out.
 --
 -- KEYS   as list.lua says
@@ -8,6 +8,7 @@
 
 local side, message, recipients, sender = tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local deliveries = tonumber(ARGV[10])
+local r = rare()
 
 local function is(flag)
 	return ARGV[9]:find(flag, 1, true) ~= nil
@@ -32,18 +33,19 @@ end
 if not accepted and not m.known then
 	return 0
 end
-local conversation = m.known and m.conversation ~= 0 and conversation_load(m.conversation) or nil
+local conversation = m.known and conversation_load(m.conversation)
 if not conversation and accepted then
-	conversation = conversation_revive(ARGV[8], now)
+	conversation = r.conversation_revive(ARGV[8], now)
 end
-local rival = m.rival ~= 0 and conversation_load(m.rival) or nil
-local of_list = tally_load(side)
+local rival = conversation_load(m.rival)
+local of_list = tally_load(bytes(side))
 
 -- --- accepted ---
 
 local function accept_it()
-	local split = o.seen == SPLIT and m.post ~= 0
-	accept(m, o, of_list, conversation, now, split and m.post or now, deliveries)
+	local at = o.seen == SPLIT and m.post ~= 0 and m.post or now
+	r.delivery_add(of_list, at, message, deliveries)
+	accept(m, o, conversation, now, at, deliveries)
 	if conversation then
 		conversation.last = max(conversation.last, now)
 	end
@@ -51,8 +53,8 @@ end
 
 -- Its deliveries are made now, whatever was counted before; but not twice when this very call is repeated.
 local function release()
-	if not (o.accepted == now and o.at == now and delivery_find(of_list, now, message)) then
-		o.live = false
+	if not (o.accepted == now and o.at == now and r.delivery_find(of_list, now, message)) then
+		o.live = 0
 		accept_it()
 	end
 end
@@ -61,21 +63,20 @@ end
 
 -- Undoes one attempt in a tally; who was last before it is last again.
 local function give_back_attempt(t, before, last)
-	attempt_give_back(t, sender, m.attempt, before)
+	r.attempt_give_back(t, sender, m.attempt, before)
 	if t.last == m.attempt then
 		t.last = last
 	end
-	t.changed = true
 end
 
 local function give_back_reply()
 	if conversation then
-		local t = tally_load(2 * conversation.id + side)
+		local t = tally_load(bytes(2 * conversation.id + side))
 		give_back_attempt(t, m.conversation_before, m.conversation_last)
-		reply_take(t, message, m.reply)
+		r.reply_take(t, message, m.reply)
 		tally_store(t)
 	end
-	m[REPLIED], m.reply = false, 0
+	m.replied, m.reply = 0, 0
 end
 
 local function give_back(seen)
@@ -83,22 +84,22 @@ local function give_back(seen)
 	if seen == REPLAY then
 		give_back_attempt(of_list, m.list_before, m.list_last)
 	elseif seen ~= DUPLICATE and seen ~= SPLIT and m.accepted == 0 then
-		if m[COUNTED] then
+		if m.counted == 1 then
 			give_back_attempt(of_list, m.list_before, m.list_last)
 		end
-		if m[REPLIED] then
+		if m.replied == 1 then
 			give_back_reply()
 		end
-		m[COUNTED] = false
+		m.counted = 0
 	end
 end
 
 local function refuse()
 	local seen = o.seen
 	if seen == DUPLICATE then
-		o.duplicated = false
+		o.duplicated = 0
 	else
-		take_back(m, o, of_list, conversation)
+		r.take_back(m, o, of_list, conversation)
 	end
 	if is('g') then
 		give_back(seen)
@@ -108,54 +109,61 @@ end
 
 -- --- two conversations become one ---
 
--- Moves one page of a tally's rows to another; false: there was none.
-local function move_rows(kind, from, to)
-	local found = range(kind .. from.key, 0, LAST_TIME, AT_ONCE / 4)
-	local fields = {}
-	for i, row in ipairs(found) do
-		rows[row] = false
-		if kind == 'r' then
-			rows['r' .. to.key .. row:sub(8)] = true
-		else
-			fields[#fields + 1] = 'a' .. from.key .. row:sub(14)
-			fields[#fields + 1] = 'a' .. to.key .. row:sub(14)
-		end
+-- Moves one page of a tally's attempts to another; false: there was none.
+local function move_attempts(from, to)
+	local found, fields = r.range('a' .. from.key, 0, LAST_TIME, AT_ONCE / 4), {}
+	for _, row in ipairs(found) do
+		remove_row(row)
+		fields[#fields + 1] = 'a' .. from.key .. row:sub(14)
+		fields[#fields + 1] = 'a' .. to.key .. row:sub(14)
 	end
 	fetch(fields)
 	for i = 1, #fields, 2 do
-		local moved, there = get(fields[i]), get(fields[i + 1])
 		local who = fields[i]:sub(8)
-		drop(fields[i])
-		attempt_move(to, who, there and there[2] or 0, max(moved[2], there and there[2] or 0), moved[3] + (there and there[3] or 0))
+		local at, standing = standing_of(from, who)
+		local there_at, there_standing = standing_of(to, who)
+		if at > there_at then
+			if there_at ~= 0 then
+				remove_row('a' .. to.key .. bytes(there_at) .. who)
+			end
+			add_row('a' .. to.key .. bytes(at) .. who)
+		end
+		r.drop(fields[i])
+		set(fields[i + 1], pack(STANDING, FORMAT, max(at, there_at), standing + there_standing))
 	end
 	write()
-	to.moves = {}
+	return #found > 0
+end
+
+local function move_replies(from, to)
+	local found = r.range('r' .. from.key, 0, LAST_TIME, AT_ONCE / 4)
+	for _, row in ipairs(found) do
+		remove_row(row)
+		add_row('r' .. to.key .. row:sub(8))
+	end
+	write()
 	return #found > 0
 end
 
 local function merge_tally(into, from)
-	local a, b = tally_load(into), tally_load(from)
-	if b.last == 0 and not b.breaker then
+	local a, b = tally_load(bytes(into)), tally_load(bytes(from))
+	if not b.known then
 		return
 	end
-	a.last = max(a.last, b.last)
-	a.changed = true
-	if less_closed(b.breaker, a.breaker) then
+	a.last, a.oldest = max(a.last, b.last), min(a.oldest, b.oldest)
+	if r.less_closed(b.breaker, a.breaker) then
 		b.breaker[B_VERSION] = string.format('%.0f', tonumber(a.breaker and a.breaker[B_VERSION] or '0') + 1)
-		breaker_put(a, b.breaker)
+		r.breaker_put(a, b.breaker)
 	end
 	if b.breaker then
-		drop('b' .. b.key)
-		rows['b' .. b.key] = false
+		r.breaker_drop(b)
 	end
-	if b.known then
-		drop('t' .. b.key)
-	end
+	r.drop('t' .. b.key)
+	repeat until not move_attempts(b, a)
+	repeat until not move_replies(b, a)
+	a.attempts, a.replies = count_after('a' .. a.key, 0), count_after('r' .. a.key, 0)
+	r.trim(a)
 	tally_store(a)
-	for _, kind in ipairs({ 'a', 'r' }) do
-		repeat until not move_rows(kind, b, a)
-	end
-	trim(a.key)
 end
 
 -- The younger's keys, messages and public id lead to the older through it.
@@ -172,11 +180,12 @@ local function merge()
 		into.accepted = into.accepted + from.accepted
 		from.into, from.root = into.id, ''
 		conversation_write(from)
+		write()
 		merge_tally(2 * into.id, 2 * from.id)
 		merge_tally(2 * into.id + 1, 2 * from.id + 1)
 		conversation = into
 	end
-	rival = nil
+	rival = false
 end
 
 -- --- the whole ---
@@ -185,7 +194,7 @@ if not accepted then
 	refuse()
 elseif released then
 	release()
-elseif o.seen ~= DUPLICATE and not o.live then
+elseif o.seen ~= DUPLICATE and o.live == 0 then
 	accept_it()
 end
 if is('a') and is('m') then
