@@ -87,7 +87,7 @@ static void run_server(const struct redis_server *s)
 }
 
 /* PING by the administrator until it is answered. */
-static bool await(const struct redis_server *s)
+static bool await(struct redis_server *s)
 {
 	struct timespec pause = { 0, TRY_US * 1000 };
 	char reply[64];
@@ -95,8 +95,10 @@ static bool await(const struct redis_server *s)
 	for (int i = 0; i < TRIES; i++) {
 		if (redis_server_admin(s, "PING", reply, sizeof(reply)) && strncmp(reply, "PONG", 4) == 0)
 			return true;
-		if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
+		if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+			s->pid = 0;
 			break;
+		}
 		nanosleep(&pause, NULL);
 	}
 	fprintf(stderr, "redis in %s does not start\n", s->dir);
@@ -138,7 +140,12 @@ bool redis_server_start(struct redis_server *s, bool tcp)
 		return false;
 	name_files(s);
 	snprintf(configuration, sizeof(configuration), "%s/redis.conf", s->dir);
-	return write_configuration(configuration) && write_file(s->password_file, REDIS_PASSWORD "\n") && redis_server_restart(s);
+	bool started =
+		write_configuration(configuration) && write_file(s->password_file, REDIS_PASSWORD "\n") && redis_server_restart(s);
+
+	if (!started)
+		redis_server_stop(s);
+	return started;
 }
 
 void redis_server_signal(struct redis_server *s, int signal)
