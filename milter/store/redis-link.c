@@ -2,6 +2,7 @@
 #include "redis-link.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -98,6 +99,16 @@ static void sleep_until_ready(struct bw_redis_link *link, struct pollfd fds[1 + 
 		continue;
 }
 
+/* A write to a server that has just died raises it in the thread that writes; hiredis has no way to ask for EPIPE alone. */
+static void block_sigpipe(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static void *serve(void *arg)
 {
 	struct bw_redis_link *link = arg;
@@ -105,6 +116,7 @@ static void *serve(void *arg)
 	struct pollfd fds[1 + BW_REDIS_LANE_COUNT];
 	bool goes_on = true;
 
+	block_sigpipe();
 	while (goes_on) {
 		/* Replies that are there count before deadlines that have passed. */
 		for (int i = 0; i < BW_REDIS_LANE_COUNT; i++)

@@ -157,6 +157,22 @@ static void killed_and_restarted_empty(void **state)
 	assert_int_equal(out.list_senders, 1);
 }
 
+/* The call meets a peer that ended a moment ago: often its write is the first to notice. The test program, like any that links the
+ * store, has not asked to ignore SIGPIPE. */
+static void killed_again_and_again(void **state)
+{
+	enum { KILLS = 10 };
+	struct scene *c = *state;
+
+	for (int i = 0; i < KILLS; i++) {
+		must_answer(c);
+		redis_server_signal(&c->server, SIGKILL);
+		must_fail(c, "redis ");
+		assert_true(redis_server_restart(&c->server));
+		must_recover(c);
+	}
+}
+
 static void stopped_and_continued(void **state)
 {
 	struct scene *c = *state;
@@ -461,6 +477,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SCENE(killed_and_restarted_empty),
+		SCENE(killed_again_and_again),
 		SCENE(stopped_and_continued),
 		SCENE(everybody_waits_once),
 		SCENE(not_there_at_first),

@@ -194,7 +194,7 @@ bool redis_server_admin(const struct redis_server *s, const char *command, char 
 	if (fd < 0)
 		return false;
 	snprintf(line, sizeof(line), "%s\r\n", command);
-	if (write(fd, line, strlen(line)) == (ssize_t)strlen(line))
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line))
 		n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
