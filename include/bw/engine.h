@@ -20,7 +20,8 @@
 /* One list of one message. */
 struct bw_facts_list {
 	const struct bw_list *list; /* of the world's directory */
-	struct bw_slice rcpt;       /* the exact bytes of its RCPT; empty when it stands only in the header (expander) */
+	struct bw_slice rcpt;       /* the exact bytes of its RCPT */
+	bool named_only;            /* it stands only in the header of an expander's mail: no RCPT */
 };
 
 /* What is known of one message. O(lists), never O(recipients). */

@@ -43,10 +43,11 @@ static void judge_list(struct trial *t, size_t i)
 {
 	struct bw_store *store = t->engine->store;
 
-	for (int tries = 0; tries < CAS_TRIES; tries++) {
+	for (int tries = 0;; tries++) {
 		bw_translate_counts(t, i);
 		bw_policy_judge(&t->cases[i], &t->opinions[i]);
-		if (write_transitions(t, i) != BW_ERR_CONFLICT)
+		/* Whoever loses that often leaves the writing to the winners; the opinion is by their latest record. */
+		if (tries == CAS_TRIES || write_transitions(t, i) != BW_ERR_CONFLICT)
 			return;
 		t->in[i].again = true;
 		if (store->ops->count(store, &t->in[i], &t->out[i], 1, NULL) != BW_OK)
@@ -183,6 +184,28 @@ static const char *sentence(struct bw_arena *arena, const struct bw_explain *why
 	return copy == NULL ? "" : copy;
 }
 
+/* Nothing can be counted or written: mail to huge lists is asked to come again, all other mail passes. */
+static void judge_without_memory(struct trial *t, struct bw_judgement *out)
+{
+	bool huge = false;
+
+	for (size_t i = 0; i < t->facts->list_count; i++)
+		huge = huge || t->facts->lists[i].list->tier == BW_TIER_HUGE;
+	out->store_error = BW_ERR_MEMORY;
+	out->verdict.deliveries = t->facts->fanout;
+	out->verdict.degraded = true;
+	if (huge) {
+		out->verdict.would = BW_THROTTLE;
+		out->verdict.action = bw_counts_rehearse(t) ? BW_ACCEPT : BW_THROTTLE;
+		out->reply_code = "451";
+		out->reply_status = "4.3.2"; /* RFC 3463: system not accepting messages */
+		out->reply_text = "No memory to judge a message to so many people, try again later";
+	}
+	t->n = 0;
+	bw_record_verdict(t, out);
+	bw_engine_note(t->engine, &out->verdict);
+}
+
 void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const struct bw_facts *facts, struct bw_arena *arena,
                      struct bw_judgement *out)
 {
@@ -192,7 +215,7 @@ void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const str
 		                          .reply_text = "", .quarantine = "", .mark = "", .trace = "" };
 	t.degraded = engine->store->ops->degraded(engine->store, &t.daemons);
 	if (!bw_translate_facts(&t)) {
-		out->store_error = BW_ERR_MEMORY;
+		judge_without_memory(&t, out);
 		return;
 	}
 	bool counted = bw_policy_is_counted(facts->header.class);

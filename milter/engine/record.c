@@ -108,7 +108,7 @@ void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 	bw_logline_str(&line, "qid", f->queue_id);
 	bw_logline_str(&line, "identity", f->identity);
 	if (f->list_count > 0)
-		bw_logline_str(&line, "list", f->lists[0].list->address);
+		bw_logline_str(&line, "list", v->would_why.list.n > 0 ? v->would_why.list : f->lists[0].list->address);
 	bw_logline_int(&line, "lists", (int64_t)f->list_count);
 	bw_logline_int(&line, "deliveries", v->deliveries);
 	bw_logline_text(&line, "class", bw_class_name(f->header.class));

@@ -36,7 +36,7 @@ static void add_keys(struct trial *t, struct bw_count_in *in)
  * the single recipients of this transaction. */
 static int64_t deliveries_of(const struct bw_facts *f, const struct bw_facts_list *fl)
 {
-	return fl->rcpt.n > 0 ? fl->list->size : f->recipients;
+	return fl->named_only ? f->recipients : fl->list->size;
 }
 
 /* RFC 2919: list managers make "all.example.org" of all@example.org. */
@@ -131,7 +131,7 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 		.sender = hash_text(t, "sender", f->identity),
 		.looks_like_reply = f->header.looks_like_reply,
 		.may_merge = c->side == BW_SIDE_MEMBERS,
-		.expander = fl->rcpt.n == 0,
+		.expander = fl->named_only,
 		.poster = c->poster,
 		.stopped_unless_reply = gate_stops_post(t, c),
 		.pass = pass_of(limits),

@@ -13,6 +13,7 @@ struct bw_session {
 	struct bw_arena *arena;
 	struct bw_world *world;         /* of the message in hand; NULL between messages */
 	struct bw_header_parser *parser;
+	bool judging;                   /* list mail: it goes on to the end of the message */
 	char ip[64];
 	bool local;                     /* no client address */
 	char daemon_name[64];
@@ -69,6 +70,7 @@ void bw_session_abort(struct bw_session *s)
 	bw_world_unref(&s->world);
 	bw_arena_reset(s->arena);
 	s->facts.list_count = 0;
+	s->judging = false;
 }
 
 /* --- envelope --- */
@@ -151,24 +153,24 @@ static size_t smallest_list(const struct bw_facts *f)
 	return least;
 }
 
-/* The largest are kept where there are too many. A list named twice in one envelope is delivered once by the MTA, and counted once. */
-static void add_list(struct bw_session *s, const struct bw_list *list, struct bw_slice rcpt)
+/* The largest are kept where there are too many. A list named twice in one envelope is delivered once by the MTA, and counted once.
+ * `rcpt` NULL: it stands only in the header. */
+static void add_list(struct bw_session *s, const struct bw_list *list, const struct bw_slice *rcpt)
 {
 	struct bw_facts *f = &s->facts;
 
 	if (has_list(f, list))
 		return;
-	if (rcpt.n > 0)
+	if (rcpt != NULL)
 		f->fanout += list->size;
-	if (f->list_count == BW_FACTS_LISTS_MAX) {
-		size_t least = smallest_list(f);
+	f->lists_cut = f->lists_cut || f->list_count == BW_FACTS_LISTS_MAX;
+	size_t at = f->list_count < BW_FACTS_LISTS_MAX ? f->list_count++ : smallest_list(f);
 
-		f->lists_cut = true;
-		if (f->lists[least].list->size < list->size)
-			f->lists[least] = (struct bw_facts_list){ list, bw_arena_slice(s->arena, rcpt) };
+	if (f->lists[at].list != NULL && f->lists[at].list->size >= list->size)
 		return;
-	}
-	f->lists[f->list_count++] = (struct bw_facts_list){ list, bw_arena_slice(s->arena, rcpt) };
+	f->lists[at] = (struct bw_facts_list){ .list = list, .named_only = rcpt == NULL };
+	if (rcpt != NULL)
+		f->lists[at].rcpt = bw_arena_slice(s->arena, *rcpt);
 }
 
 static void add_fingerprint(struct bw_session *s, struct bw_slice address)
@@ -222,17 +224,28 @@ static const struct bw_list *find_local(const struct bw_session *s, struct bw_sl
 static const struct bw_list *find_recipient(const struct bw_session *s, struct bw_slice raw, struct bw_address *out)
 {
 	const struct bw_directory *d = bw_world_directory(s->world);
-	const char details[] = { 0, bw_world_config(s->world)->internal.detail };
+	const char detail = bw_world_config(s->world)->internal.detail;
+	const int spellings = detail != 0 && bw_slice_find(raw, detail) < raw.n ? 2 : 1;
 	const struct bw_list *list = NULL;
 
-	for (size_t i = 0; i < sizeof(details) && list == NULL; i++) {
-		if (!bw_address_normalise(raw, details[i], out))
+	for (int i = 0; i < spellings && list == NULL; i++) {
+		if (!bw_address_normalise(raw, i == 0 ? 0 : detail, out))
 			bw_slice_copy(raw, out->text, sizeof(out->text));
 		list = bw_directory_find(d, bw_slice_of(out->text));
 		if (list == NULL)
 			list = find_local(s, bw_slice_of(out->text));
 	}
 	return list;
+}
+
+/* Did the MTA make something else of it than what stands between the brackets? Mostly it did not. */
+static bool is_another_spelling(struct bw_slice path, const char *resolved)
+{
+	struct bw_slice r = bw_slice_of(resolved);
+
+	if (path.n >= 2 && path.p[0] == '<' && path.p[path.n - 1] == '>')
+		path = (struct bw_slice){ path.p + 1, path.n - 2 };
+	return r.n > 0 && !bw_slice_equal(path, r);
 }
 
 void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *resolved)
@@ -244,14 +257,13 @@ void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *res
 	s->facts.recipients++;
 	const struct bw_list *list = find_recipient(s, path, &address);
 
-	if (list == NULL && resolved != NULL && resolved[0] != '\0')
+	if (list == NULL && is_another_spelling(path, resolved))
 		list = find_recipient(s, bw_slice_of(resolved), &address);
 	struct bw_slice text = bw_slice_of(address.text);
 
 	add_fingerprint(s, text);
-
 	if (list != NULL)
-		add_list(s, list, path);
+		add_list(s, list, &path);
 	else
 		s->facts.fanout++;
 	if (is_postmaster(bw_world_config(s->world), text))
@@ -281,15 +293,16 @@ enum bw_step bw_session_data(struct bw_session *s)
 	bool ordinary = s->world == NULL || f->relay || (f->list_count == 0 && !f->expander) ||
 	                bw_engine_bypassed(s->engine, bw_clock_now_ms());
 
-	if (!ordinary)
-		s->parser = bw_header_new(s->arena, is_named_list, s);
-	if (s->parser != NULL)
-		bw_header_set_detail(s->parser, bw_world_config(s->world)->internal.detail);
-	if (ordinary || s->parser == NULL) {
+	if (ordinary) {
 		bw_engine_note_ordinary(s->engine);
 		bw_session_abort(s);
 		return BW_STEP_ACCEPT;
 	}
+	/* Without memory for it the header stays unread: fewer facts, judged all the same. */
+	s->parser = bw_header_new(s->arena, is_named_list, s);
+	if (s->parser != NULL)
+		bw_header_set_detail(s->parser, bw_world_config(s->world)->internal.detail);
+	s->judging = true;
 	return BW_STEP_GO_ON;
 }
 
@@ -316,7 +329,7 @@ static void add_named_lists(struct bw_session *s)
 		const struct bw_list *list = find_named(s, h->named[i]);
 
 		if (list != NULL)
-			add_list(s, list, (struct bw_slice){ NULL, 0 });
+			add_list(s, list, NULL);
 	}
 }
 
@@ -336,7 +349,8 @@ static void finish_header(struct bw_session *s)
 {
 	struct bw_facts *f = &s->facts;
 
-	bw_header_done(s->parser, f->sender.null_sender, &f->header);
+	if (s->parser != NULL)
+		bw_header_done(s->parser, f->sender.null_sender, &f->header);
 	bw_header_free(&s->parser);
 	f->message_id_is_ours = is_our_message_id(bw_world_config(s->world), f->header.message_id);
 	if (f->list_server && f->header.list_headers)
@@ -348,7 +362,7 @@ const struct bw_judgement *bw_session_end(struct bw_session *s, const char *queu
 {
 	s->judgement = (struct bw_judgement){ .sentence = "", .would_sentence = "", .reply_code = "", .reply_status = "",
 		                                  .reply_text = "", .quarantine = "", .mark = "", .trace = "" };
-	if (s->parser == NULL)
+	if (!s->judging)
 		return &s->judgement; /* ordinary, or nothing to judge */
 	finish_header(s);
 	s->facts.now_ms = now_ms;
