@@ -179,10 +179,10 @@ static void announce(struct daemon *d)
 
 static void *run_filter(void *daemon)
 {
+	struct daemon *d = daemon;
 	struct bw_why why;
 
-	(void)daemon;
-	if (bw_filter_run(((struct daemon *)daemon)->engine, &why) == BW_OK)
+	if (bw_filter_run(d->engine, &why) == BW_OK)
 		return NULL;
 	bw_log_text(BW_SEV_ERROR, "filter-failed", why.text);
 	kill(getpid(), SIGTERM); /* the process, not this thread: the main thread waits for signals */
