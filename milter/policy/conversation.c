@@ -36,18 +36,25 @@ static struct bw_limits limits_now(const struct bw_case *c)
 	return l;
 }
 
+/* An accepted message sent again: a post like any other for the gate and the list, and no reply here. But into a conversation that
+ * was stopped meanwhile it goes no more than a reply does. */
+static bool is_replay(const struct bw_case *c)
+{
+	return c->counts.seen == BW_SEEN_REPLAY && !c->counts.reply;
+}
+
 static void measure(const struct bw_case *c, struct bw_check out[CHECK_COUNT])
 {
 	const struct bw_limits l = limits_now(c);
 	const struct bw_counts *n = &c->counts;
-	bool poster = bw_policy_is_poster(c); /* then nothing of this message is in the counts */
-	bool was_there = poster || n->conversation_sender_was_counted;
+	bool absent = bw_policy_is_poster(c) || is_replay(c); /* then nothing of this message is in the counts */
+	bool was_there = absent || n->conversation_sender_was_counted;
 	int64_t senders_before = before(n->conversation_senders, was_there);
 	int64_t enough = l.conversation.reply_senders;
 
 	out[0] = check(BW_RULE_CONVERSATION_SENDERS, n->conversation_senders, senders_before, l.conversation.senders,
 	               l.conversation.window_ms);
-	out[1] = check(BW_RULE_CONVERSATION_REPLIES, n->conversation_replies, before(n->conversation_replies, poster),
+	out[1] = check(BW_RULE_CONVERSATION_REPLIES, n->conversation_replies, before(n->conversation_replies, absent),
 	               l.conversation.replies, l.conversation.window_ms);
 	out[1].over = out[1].over && n->conversation_senders >= enough;
 	out[1].calm = out[1].calm || senders_before < enough;
@@ -82,17 +89,17 @@ void bw_policy_judge_conversation(const struct bw_case *c, bool counted, struct 
 		.check_count = CHECK_COUNT,
 		.phase_senders = c->counts.conversation_phase_senders,
 		.last_ms = c->counts.conversation_last_ms,
-		.attempt = !poster,
+		.attempt = !poster && c->counts.reply,
 		.exempt = poster,
 	};
 
 	*next = (struct bw_transition){ .next = c->conversation };
-	if (!counted || !c->counts.reply || w.mode == BW_MODE_OFF) {
+	if (!counted || !(c->counts.reply || is_replay(c)) || w.mode == BW_MODE_OFF) {
 		bw_policy_watch_forced(c, &w, out);
 		return;
 	}
 	measure(c, checks);
 	bw_policy_watch(c, &w, out, next);
-	if (!poster)
+	if (w.attempt)
 		degrade(c, next->next.override_state, out);
 }

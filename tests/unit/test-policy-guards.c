@@ -364,10 +364,62 @@ static void posts_leave_conversations_alone(void **state)
 	bw_policy_judge(&c, &o);
 	expect_pass("a new post", &o);
 	c.conversation = open_breaker(BW_RULE_CONVERSATION_SENDERS, AT(-10), AT(110));
-	c.counts.seen = BW_SEEN_REPLAY;
 	bw_policy_judge(&c, &o);
-	expect("a replay into an open conversation is a new post", &o, BW_ACCEPT, BW_RULE_NONE);
+	expect("a new post beside an open conversation", &o, BW_ACCEPT, BW_RULE_NONE);
 	assert_false(o.conversation.changed);
+}
+
+/* An accepted message that is sent again is no reply: it neither trips nor relapses. But what is stopped, is stopped for it too. */
+static void replays_into_a_conversation(void **state)
+{
+	static const struct {
+		const char *what;
+		enum bw_phase phase;
+		bool poster;
+		enum bw_action action;
+	} rows[] = {
+		{ "closed", BW_PHASE_CLOSED, false, BW_ACCEPT },
+		{ "open", BW_PHASE_OPEN, false, BW_HOLD },
+		{ "open, of a poster", BW_PHASE_OPEN, true, BW_ACCEPT },
+		{ "half-open", BW_PHASE_HALF_OPEN, false, BW_ACCEPT },
+	};
+	const struct bw_limits limits = limits_of(BW_TIER_HUGE, BW_MODE_ENFORCE);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct bw_case c = reply_case(BW_TIER_HUGE, &limits, 80);
+		struct bw_opinion o;
+
+		c.counts.reply = false;
+		c.counts.seen = BW_SEEN_REPLAY;
+		c.poster = rows[i].poster;
+		if (rows[i].phase != BW_PHASE_CLOSED)
+			c.conversation = open_breaker(BW_RULE_CONVERSATION_SENDERS, AT(-10), AT(110));
+		c.conversation.phase = rows[i].phase;
+		bw_policy_judge(&c, &o);
+		expect(rows[i].what, &o, rows[i].action, BW_RULE_BREAKER_OPEN);
+		assert_false(o.conversation.changed);
+		assert_int_equal(o.counted_stop, rows[i].action == BW_HOLD);
+	}
+}
+
+/* Its block time over, an open conversation ends by calm whoever looks: a replay is not in the counts. */
+static void a_replay_sees_calm(void **state)
+{
+	const struct bw_limits limits = limits_of(BW_TIER_HUGE, BW_MODE_ENFORCE);
+	struct bw_case c = reply_case(BW_TIER_HUGE, &limits, 3);
+	struct bw_opinion o;
+
+	(void)state;
+	c.counts.reply = false;
+	c.counts.seen = BW_SEEN_REPLAY;
+	c.conversation = open_breaker(BW_RULE_CONVERSATION_SENDERS, AT(-180), AT(-1));
+	bw_policy_judge(&c, &o);
+	expect("three of three senders are no calm", &o, BW_HOLD, BW_RULE_BREAKER_OPEN);
+	c.counts.conversation_senders = 2;
+	bw_policy_judge(&c, &o);
+	expect("two are", &o, BW_ACCEPT, BW_RULE_NONE);
+	assert_int_equal(o.conversation.event, BW_EVENT_CALM);
 }
 
 /* Seen before and accepted: neither counted nor stopped again. */
@@ -400,11 +452,18 @@ static void duplicates_and_splits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(conversation_limits),   cmocka_unit_test(replies_need_senders),
-		cmocka_unit_test(list_senders),          cmocka_unit_test(list_budget),
-		cmocka_unit_test(budget_that_is_off),    cmocka_unit_test(gate),
-		cmocka_unit_test(gate_spares_the_list),  cmocka_unit_test(posters),
-		cmocka_unit_test(posters_in_probation),  cmocka_unit_test(posts_leave_conversations_alone),
+		cmocka_unit_test(conversation_limits),
+		cmocka_unit_test(replies_need_senders),
+		cmocka_unit_test(list_senders),
+		cmocka_unit_test(list_budget),
+		cmocka_unit_test(budget_that_is_off),
+		cmocka_unit_test(gate),
+		cmocka_unit_test(gate_spares_the_list),
+		cmocka_unit_test(posters),
+		cmocka_unit_test(posters_in_probation),
+		cmocka_unit_test(posts_leave_conversations_alone),
+		cmocka_unit_test(replays_into_a_conversation),
+		cmocka_unit_test(a_replay_sees_calm),
 		cmocka_unit_test(duplicates_and_splits),
 	};
 
