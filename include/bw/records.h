@@ -17,7 +17,8 @@ struct bw_setting_row {
 	int64_t version;
 };
 
-/* A list as stored by the operator or an import; posters as one text, comma-separated identities. */
+/* What one source says of a list; posters as one text, comma-separated identities. Each source has rows of its own, so none
+ * overwrites another's; which is in force, bw_directory_add() decides. */
 struct bw_list_row {
 	struct bw_slice address, owner, list_id, posters;
 	int64_t size;

@@ -56,6 +56,9 @@ struct bw_store_ops {
 	enum bw_err (*setting_each)(struct bw_store *s, bool history, BW_EACH(struct bw_setting_row), struct bw_why *why);
 	enum bw_err (*list_put)(struct bw_store *s, const struct bw_list_row *row, int64_t *version, struct bw_why *why);
 	enum bw_err (*list_each)(struct bw_store *s, int64_t since_version, BW_EACH(struct bw_list_row), struct bw_why *why);
+	/* All rows or none; each has a version of its own, `version` is the last (untouched without rows). All have the first row's
+	 * changed_ms. May take longer than the deadline of other calls. BW_ERR_CONFLICT: another such call was faster. */
+	enum bw_err (*list_put_many)(struct bw_store *s, const struct bw_list_row *rows, size_t n, int64_t *version, struct bw_why *why);
 	/* Versions of settings and directory in one cheap call, for polling. */
 	enum bw_err (*versions)(struct bw_store *s, int64_t *settings, int64_t *directory, struct bw_why *why);
 	enum bw_err (*heartbeat)(struct bw_store *s, const struct bw_host_row *row, struct bw_why *why);

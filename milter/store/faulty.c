@@ -53,6 +53,7 @@ PASS(breaker_each, (STORE, int64_t now_ms, int64_t window_ms, bool all, BW_EACH(
 PASS(setting_put, (STORE, const struct bw_setting_row *row, int64_t *version, WHY), row, version)
 PASS(setting_each, (STORE, bool history, BW_EACH(struct bw_setting_row), WHY), history, each, ctx)
 PASS(list_put, (STORE, const struct bw_list_row *row, int64_t *version, WHY), row, version)
+PASS(list_put_many, (STORE, const struct bw_list_row *rows, size_t n, int64_t *version, WHY), rows, n, version)
 PASS(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), WHY), since_version, each, ctx)
 PASS(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
 PASS(heartbeat, (STORE, const struct bw_host_row *row, WHY), row)
@@ -95,6 +96,7 @@ static const struct bw_store_ops ops = {
 	.list_each = list_each,
 	.versions = versions,
 	.heartbeat = heartbeat,
+	.list_put_many = list_put_many,
 	.host_each = host_each,
 	.held_put = held_put,
 	.held_move = held_move,

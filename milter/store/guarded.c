@@ -122,6 +122,7 @@ static enum bw_err heartbeat_and_count(struct bw_store *s, const struct bw_host_
 	return err;
 }
 
+PRIMARY(list_put_many, (STORE, const struct bw_list_row *rows, size_t n, int64_t *version, WHY), rows, n, version)
 static bool degraded(const struct bw_store *s, int64_t *daemons)
 {
 	const struct bw_guarded *g = (const struct bw_guarded *)s;
@@ -193,6 +194,7 @@ static bool recover(struct bw_guarded *g)
 
 	if (g->primary->ops->now(g->primary, &now_ms, NULL) != BW_OK ||
 	    (g->has_beat && g->primary->ops->heartbeat(g->primary, &g->beat, NULL) != BW_OK) || bw_guarded_merge(g, since_ms) != BW_OK)
+	.list_put_many = list_put_many,
 		return false;
 	atomic_store(&g->degraded, false);
 	/* What the fallback decided while we merged. */

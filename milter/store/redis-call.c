@@ -82,7 +82,7 @@ enum { SITE_KEYS_MAX = 7 };
 
 static const char *const site_keys[BW_REDIS_SCRIPT_COUNT][SITE_KEYS_MAX] = {
 	[BW_REDIS_SETTINGS] = { "{site}:numbers", "{site}:settings", "{site}:temporary", "{site}:history" },
-	[BW_REDIS_DIRECTORY] = { "{site}:numbers", "{site}:directory", "{site}:versions" },
+	[BW_REDIS_DIRECTORY] = { "{site}:numbers", "{site}:directory", "{site}:versions", "{site}:next" },
 	[BW_REDIS_HOSTS] = { "{site}:numbers", "{site}:hosts" },
 	[BW_REDIS_HELD] = { "{site}:numbers", "{site}:held", "{site}:order" },
 	[BW_REDIS_EVENTS] = { "{site}:numbers", "{site}:events" },

@@ -1,24 +1,21 @@
-/* The directory's rows: one an address, each change with a version of its own (scripts/directory.lua). */
+/* The directory's rows: one an address and source, each change with a version of its own (scripts/directory.lua). */
+#include "bw/clock.h"
 #include "redis-site.h"
 
-enum { ROWS_A_PAGE = 512 };
+enum { ROWS_A_PAGE = 512, ROWS_A_CALL = 500, BYTES_A_CALL = 1 << 20, ROW_ARGUMENTS = 9 };
 
-enum bw_err bw_redis_list_put(struct bw_store *store, const struct bw_list_row *row, int64_t *version, struct bw_why *why)
+/* Rows come in by many small calls, none of which is in force; the one that puts all of them in force at once may take long. */
+#define COMMIT_MS (60 * BW_SECOND_MS)
+
+static enum bw_err check_row(const struct bw_list_row *row, struct bw_why *why)
 {
-	struct bw_redis *s = bw_redis_of(store);
-	int64_t is = 0;
-	enum bw_err err = bw_store_check_place(row->address, BW_SIDE_MEMBERS, 0, why);
+	enum bw_err err = bw_store_check_list(row, BW_REDIS_VALUE_BYTES_MAX, why);
 
-	if (err == BW_OK && row->owner.n + row->list_id.n + row->posters.n > BW_REDIS_VALUE_BYTES_MAX)
-		err = bw_fail(why, BW_ERR_LIMIT, "%.*s: owner, list id and posters of more than %d bytes", (int)row->address.n,
-		              row->address.p, BW_REDIS_VALUE_BYTES_MAX);
-	if (err == BW_OK)
-		err = bw_redis_check_time(row->changed_ms, why);
-	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
+	return err == BW_OK ? bw_redis_check_time(row->changed_ms, why) : err;
+}
 
-	if (x == NULL)
-		return err != BW_OK ? err : bw_redis_no_memory(why);
-	bw_redis_begin_site(s, x, BW_REDIS_DIRECTORY, row->changed_ms, "put", 8);
+static void add_row(struct bw_redis_exchange *x, const struct bw_list_row *row)
+{
 	bw_redis_add(x, row->address);
 	bw_redis_add(x, row->owner);
 	bw_redis_add(x, row->list_id);
@@ -27,11 +24,111 @@ enum bw_err bw_redis_list_put(struct bw_store *store, const struct bw_list_row *
 	bw_redis_add_number(x, row->source);
 	bw_redis_add_number(x, row->unconfirmed);
 	bw_redis_add_number(x, row->removed);
+	bw_redis_add(x, row->origin);
+}
+
+enum bw_err bw_redis_list_put(struct bw_store *store, const struct bw_list_row *row, int64_t *version, struct bw_why *why)
+{
+	struct bw_redis *s = bw_redis_of(store);
+	int64_t is = 0;
+	enum bw_err err = check_row(row, why);
+	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
+
+	if (x == NULL)
+		return err != BW_OK ? err : bw_redis_no_memory(why);
+	bw_redis_begin_site(s, x, BW_REDIS_DIRECTORY, row->changed_ms, "put", ROW_ARGUMENTS);
+	add_row(x, row);
 	err = bw_redis_run_number(s, x, &is, why);
 	if (err == BW_OK && version != NULL)
 		*version = is;
 	bw_redis_exchange_unref(&x);
 	return err;
+}
+
+/* --- many at once --- */
+
+struct coming {
+	struct bw_redis *s;
+	const struct bw_list_row *rows;
+	size_t n, sent;
+	char token[2 * BW_HASH_BYTES + 1];
+};
+
+static enum bw_err somebody_else(struct bw_why *why)
+{
+	return bw_fail(why, BW_ERR_CONFLICT, "redis: somebody else changes many lists at this moment; nothing was changed");
+}
+
+/* How many of the rows from `sent` on fit one call. */
+static size_t next_rows(const struct coming *c)
+{
+	size_t n = 0, bytes = 0;
+
+	while (n < ROWS_A_CALL && c->sent + n < c->n && bytes < BYTES_A_CALL) {
+		const struct bw_list_row *row = &c->rows[c->sent + n];
+
+		bytes += row->address.n + row->owner.n + row->list_id.n + row->posters.n + row->origin.n;
+		n++;
+	}
+	return n;
+}
+
+static enum bw_err stage(struct coming *c, struct bw_why *why)
+{
+	struct bw_redis_exchange *x = bw_redis_exchange_new(1);
+	size_t n = next_rows(c);
+	int64_t there = 0;
+
+	if (x == NULL)
+		return bw_redis_no_memory(why);
+	bw_redis_begin_site(c->s, x, BW_REDIS_DIRECTORY, 0, "stage", 2 + n * ROW_ARGUMENTS);
+	bw_redis_add_text(x, c->token);
+	bw_redis_add_number(x, c->sent == 0);
+	for (size_t i = 0; i < n; i++)
+		add_row(x, &c->rows[c->sent + i]);
+	enum bw_err err = bw_redis_run_number(c->s, x, &there, why);
+
+	c->sent += n;
+	if (err == BW_OK && there != (int64_t)c->sent + 1)
+		err = somebody_else(why);
+	bw_redis_exchange_unref(&x);
+	return err;
+}
+
+static enum bw_err commit(const struct coming *c, int64_t *version, struct bw_why *why)
+{
+	struct bw_redis_exchange *x = bw_redis_exchange_new(1);
+	int64_t n = 0;
+
+	if (x == NULL)
+		return bw_redis_no_memory(why);
+	bw_redis_begin_site(c->s, x, BW_REDIS_DIRECTORY, c->rows[0].changed_ms, "commit", 1);
+	bw_redis_add_text(x, c->token);
+	enum bw_err err = bw_redis_run(c->s, BW_REDIS_LANE_OTHER, x, bw_clock_monotonic_ms() + COMMIT_MS, why);
+
+	if (err == BW_OK && !bw_redis_reply_number(x->commands[0].reply, &n))
+		err = bw_redis_bad_reply("a number", why);
+	if (err == BW_OK && n < 0)
+		err = somebody_else(why);
+	if (err == BW_OK && version != NULL)
+		*version = n;
+	bw_redis_exchange_unref(&x);
+	return err;
+}
+
+enum bw_err bw_redis_list_put_many(struct bw_store *store, const struct bw_list_row *rows, size_t n, int64_t *version,
+                                   struct bw_why *why)
+{
+	struct coming c = { .s = bw_redis_of(store), .rows = rows, .n = n };
+	struct bw_hash token = bw_hash_random();
+	enum bw_err err = BW_OK;
+
+	bw_hash_hex(&token, c.token);
+	for (size_t i = 0; err == BW_OK && i < n; i++)
+		err = check_row(&rows[i], why);
+	while (err == BW_OK && c.sent < n)
+		err = stage(&c, why);
+	return err == BW_OK && n > 0 ? commit(&c, version, why) : err;
 }
 
 /* --- listing --- */
@@ -62,6 +159,9 @@ static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 	row.unconfirmed = bw_redis_take_flag(record);
 	row.removed = bw_redis_take_flag(record);
 	row.changed_ms = bw_redis_take_number(record);
+	/* A row of an older breakwater ends here. */
+	if (bw_redis_row_more(record))
+		row.origin = bw_redis_take_text(record);
 	p->after = row.version;
 	return !record->bad && taker->each(taker->ctx, &row);
 }

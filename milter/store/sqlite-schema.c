@@ -67,10 +67,6 @@ static const char schema[] =
 	"CREATE TABLE setting_history(id INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL, owner TEXT NOT NULL,"
 	" reason TEXT NOT NULL, set_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, version INTEGER NOT NULL,"
 	" format INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE directory(version INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, list_id TEXT NOT "
-	"NULL,"
-	" posters TEXT NOT NULL, size INTEGER NOT NULL, source INTEGER NOT NULL, unconfirmed INTEGER NOT NULL,"
-	" removed INTEGER NOT NULL, changed_ms INTEGER NOT NULL, format INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE host(id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE, version TEXT NOT NULL, pid INTEGER NOT NULL,"
 	" seen_ms INTEGER NOT NULL, settings_version INTEGER NOT NULL, directory_version INTEGER NOT NULL, format INTEGER NOT NULL,"
 	" degraded INTEGER NOT NULL, deliveries INTEGER NOT NULL, held INTEGER NOT NULL, accepted INTEGER NOT NULL,"
@@ -86,6 +82,25 @@ static const char schema[] =
 
 	"PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
 													   "PRAGMA user_version = " TEXT_OF(BW_SQLITE_FORMAT) ";";
+
+/* Tables that a file of the same format may lack, because it is older. Whatever reads them takes no row for an answer. */
+static const char later[] =
+	"CREATE TABLE IF NOT EXISTS held_list(held INTEGER NOT NULL, n INTEGER NOT NULL, list TEXT NOT NULL, side INTEGER NOT NULL,"
+	" conversation BLOB NOT NULL, deliveries INTEGER NOT NULL, PRIMARY KEY(held, n)) WITHOUT ROWID, STRICT;"
+	"CREATE INDEX IF NOT EXISTS held_by_list ON held_list(list, held);"
+	"CREATE TRIGGER IF NOT EXISTS held_gone AFTER DELETE ON held BEGIN DELETE FROM held_list WHERE held = old.seq; END;";
+
+/* The directory: each source has rows of its own. Older files have one row an address, in a table that is emptied into this one. */
+static const char directory[] =
+	"CREATE TABLE IF NOT EXISTS directory_row(version INTEGER PRIMARY KEY, address TEXT NOT NULL, owner TEXT NOT NULL,"
+	" list_id TEXT NOT NULL, posters TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL, source INTEGER NOT NULL,"
+	" unconfirmed INTEGER NOT NULL, removed INTEGER NOT NULL, changed_ms INTEGER NOT NULL, format INTEGER NOT NULL,"
+	" UNIQUE(address, source)) STRICT;";
+static const char old_directory[] =
+	"INSERT INTO directory_row(version, address, owner, list_id, posters, origin, size, source, unconfirmed, removed, changed_ms,"
+	" format) SELECT version, address, owner, list_id, posters, '', size, source, unconfirmed, removed, changed_ms, format"
+	" FROM directory;"
+	"DROP TABLE directory;";
 
 /* Two that turn a fresh file to WAL at once are told "busy" without the busy handler being asked. */
 static enum bw_err execute(struct bw_sqlite_lane *lane, const char *sql, struct bw_why *why)
@@ -145,6 +160,16 @@ static enum bw_err look(struct bw_sqlite_lane *lane, bool *empty, struct bw_why 
 	return BW_OK;
 }
 
+static enum bw_err make_directory(struct bw_sqlite_lane *lane, struct bw_why *why)
+{
+	int64_t old = 0;
+	enum bw_err err = execute(lane, directory, why);
+
+	if (err == BW_OK)
+		err = read_number(lane, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'directory'", &old, why);
+	return err == BW_OK && old > 0 ? execute(lane, old_directory, why) : err;
+}
+
 /* Two processes may meet a fresh file at once: the second finds the first one's work. */
 static enum bw_err create(struct bw_sqlite_lane *lane, struct bw_why *why)
 {
@@ -156,6 +181,10 @@ static enum bw_err create(struct bw_sqlite_lane *lane, struct bw_why *why)
 	err = look(lane, &empty, why);
 	if (err == BW_OK && empty)
 		err = execute(lane, schema, why);
+	if (err == BW_OK)
+		err = execute(lane, later, why);
+	if (err == BW_OK)
+		err = make_directory(lane, why);
 	if (err == BW_OK)
 		err = execute(lane, "COMMIT", why);
 	if (sqlite3_get_autocommit(lane->db) == 0)

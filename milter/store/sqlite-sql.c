@@ -133,11 +133,11 @@ static const char *const texts[] = {
 		"SELECT id, name, value, owner, reason, set_ms, until_ms, version FROM setting_history WHERE id > "
 		"?1 ORDER BY id",
 	[BW_SQL_DIRECTORY_PUT] =
-		"INSERT OR REPLACE INTO directory(version, address, owner, list_id, posters, size, source, "
-		"unconfirmed, removed, changed_ms, format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+		"INSERT OR REPLACE INTO directory_row(version, address, owner, list_id, posters, origin, size, source, "
+		"unconfirmed, removed, changed_ms, format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[BW_SQL_DIRECTORY_EACH] =
-		"SELECT version, address, owner, list_id, posters, size, source, unconfirmed, removed, changed_ms "
-		"FROM directory WHERE version > ?1 ORDER BY version",
+		"SELECT version, address, owner, list_id, posters, origin, size, source, unconfirmed, removed, "
+		"changed_ms FROM directory_row WHERE version > ?1 ORDER BY version",
 
 	/* Hosts, ledger, events. */
 	[BW_SQL_HOST_PUT] =

@@ -18,6 +18,8 @@ bool bw_store_less_closed(const struct bw_breaker *a, const struct bw_breaker *b
 /* Refuses what no caller means: an empty or endless list name, negative amounts, an unknown side. */
 enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct bw_why *why);
 enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_t deliveries, struct bw_why *why);
+/* A row of the directory; its texts have at most `texts_max` bytes together. */
+enum bw_err bw_store_check_list(const struct bw_list_row *row, size_t texts_max, struct bw_why *why);
 enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why);
 
 /* More than may pass, or a second sender in probation: its caller is going to stop it. */

@@ -48,6 +48,20 @@ enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_
 	return BW_OK;
 }
 
+enum bw_err bw_store_check_list(const struct bw_list_row *row, size_t texts_max, struct bw_why *why)
+{
+	enum bw_err err = bw_store_check_place(row->address, BW_SIDE_MEMBERS, 0, why);
+
+	if (err != BW_OK)
+		return err;
+	if ((unsigned)row->source >= BW_SOURCE_COUNT)
+		return bw_fail(why, BW_ERR_INPUT, "no source has the number %d", (int)row->source);
+	if (row->owner.n + row->list_id.n + row->posters.n + row->origin.n > texts_max)
+		return bw_fail(why, BW_ERR_LIMIT, "%.*s: owner, list id, posters and origin of more than %zu bytes", (int)row->address.n,
+		               row->address.p, texts_max);
+	return BW_OK;
+}
+
 enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct bw_why *why)
 {
 	enum bw_err err = BW_OK;

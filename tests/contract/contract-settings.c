@@ -251,11 +251,127 @@ static void many_lists(void **state)
 	assert_int_equal(lists(s, 499).n, 1);
 }
 
+static struct bw_list_row row_of(const char *address, enum bw_source source, int64_t size)
+{
+	return (struct bw_list_row){ .address = bw_slice_of(address), .source = source, .size = size, .changed_ms = T0 };
+}
+
+struct sizes {
+	char text[256]; /* "address/source=size" of each row, in order of version */
+};
+
+static bool note_size(void *ctx, const struct bw_list_row *row)
+{
+	struct sizes *s = ctx;
+	size_t n = strlen(s->text);
+
+	snprintf(s->text + n, sizeof(s->text) - n, "%s%.*s/%s=%d%s", n > 0 ? " " : "", (int)row->address.n, row->address.p,
+	         bw_source_name(row->source), (int)row->size, row->removed ? "-" : "");
+	return true;
+}
+
+static struct sizes sizes(struct bw_store *s)
+{
+	struct sizes all = { "" };
+
+	assert_ok(s->ops->list_each(s, 0, note_size, &all, &why));
+	return all;
+}
+
+/* An import that runs after the operator leaves the operator's row as it is, and the other way about. */
+static void each_source_has_its_row(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_list_row operators = row_of("all@x", BW_SOURCE_OPERATOR, 40000), imported = row_of("all@x", BW_SOURCE_IMPORT, 7);
+
+	imported.origin = BW_S("aliases /etc/aliases");
+	assert_ok(s->ops->list_put(s, &operators, NULL, &why));
+	assert_ok(s->ops->list_put(s, &imported, NULL, &why));
+	assert_string_equal(sizes(s).text, "all@x/operator=40000 all@x/import=7");
+	imported.size = 8;
+	assert_ok(s->ops->list_put_many(s, &imported, 1, NULL, &why));
+	assert_string_equal(sizes(s).text, "all@x/operator=40000 all@x/import=8");
+	operators.removed = true;
+	assert_ok(s->ops->list_put(s, &operators, NULL, &why));
+	assert_string_equal(sizes(s).text, "all@x/import=8 all@x/operator=40000-");
+	assert_int_equal(lists(s, 0).last, 4);
+}
+
+static bool note_origin(void *ctx, const struct bw_list_row *row)
+{
+	bw_slice_copy(row->origin, ctx, 64);
+	return true;
+}
+
+/* More than any page and any call; a version each, and the last of them is the directory's. */
+static void many_at_once(void **state)
+{
+	enum { MANY = 1203 };
+	static struct bw_list_row rows[MANY];
+	static char addresses[MANY][32];
+	struct bw_store *s = STORE(state);
+	char origin[64] = "";
+	int64_t version = -1, settings_are, directory = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "l%d@x.example", i);
+		rows[i] = row_of(addresses[i], BW_SOURCE_IMPORT, i + 1);
+		rows[i].origin = BW_S("csv /x");
+	}
+	assert_ok(s->ops->list_put_many(s, rows, 0, &version, &why));
+	assert_int_equal(version, -1);
+	assert_ok(s->ops->list_put_many(s, rows, MANY, &version, &why));
+	assert_int_equal(version, MANY);
+	struct lists l = lists(s, 0);
+
+	assert_int_equal(l.n, MANY);
+	assert_int_equal(l.row.size, MANY);
+	assert_int_equal(l.row.changed_ms, T0);
+	assert_ok(s->ops->list_each(s, MANY - 1, note_origin, origin, &why));
+	assert_string_equal(origin, "csv /x");
+	/* Again, fewer: they move to the end, nothing is there twice. */
+	assert_ok(s->ops->list_put_many(s, rows, 3, &version, &why));
+	assert_int_equal(version, MANY + 3);
+	assert_int_equal(lists(s, 0).n, MANY);
+	assert_int_equal(lists(s, MANY).n, 3);
+	assert_ok(s->ops->versions(s, &settings_are, &directory, &why));
+	assert_int_equal(directory, MANY + 3);
+}
+
+/* One row that cannot be kept, far behind: no row is. */
+static void all_rows_or_none(void **state)
+{
+	enum { ROWS = 700 };
+	static struct bw_list_row rows[ROWS];
+	static char addresses[ROWS][32], endless[300000];
+	struct bw_store *s = STORE(state);
+	int64_t version = -1, settings_are, directory = -1;
+
+	memset(endless, 'x', sizeof(endless));
+	for (int i = 0; i < ROWS; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "l%d@x.example", i);
+		rows[i] = row_of(addresses[i], BW_SOURCE_IMPORT, 10);
+	}
+	rows[ROWS - 1].address = BW_S("");
+	assert_int_equal(s->ops->list_put_many(s, rows, ROWS, &version, NULL), BW_ERR_INPUT);
+	rows[ROWS - 1].address = BW_S("l@x");
+	rows[ROWS - 1].origin = (struct bw_slice){ endless, sizeof(endless) };
+	assert_int_equal(s->ops->list_put_many(s, rows, ROWS, &version, NULL), BW_ERR_LIMIT);
+	rows[ROWS - 1].origin = BW_S("");
+	rows[ROWS - 1].source = BW_SOURCE_COUNT;
+	assert_int_equal(s->ops->list_put_many(s, rows, ROWS, &version, NULL), BW_ERR_INPUT);
+	assert_int_equal(version, -1);
+	assert_int_equal(lists(s, 0).n, 0);
+	assert_ok(s->ops->versions(s, &settings_are, &directory, &why));
+	assert_int_equal(directory, 0);
+}
+
 int run_settings(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(lasting_values), TEST(temporary_values), TEST(temporary_and_lasting_meet), TEST(bad_settings_change_nothing),
-		TEST(directory_rows), TEST(many_lists),
+		TEST(directory_rows), TEST(many_lists), TEST(each_source_has_its_row),
+		TEST(many_at_once), TEST(all_rows_or_none),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
