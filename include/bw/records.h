@@ -21,7 +21,8 @@ struct bw_setting_row {
  * overwrites another's; which is in force, bw_directory_add() decides. */
 struct bw_list_row {
 	struct bw_slice address, owner, list_id, posters;
-	int64_t size;
+	struct bw_slice origin; /* of an import: what it was imported from, "aliases /etc/aliases" */
+	int64_t size;           /* 0, in the operator's row only: whatever the weaker sources say */
 	enum bw_source source;
 	bool unconfirmed, removed;
 	int64_t changed_ms, version;
