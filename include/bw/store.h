@@ -54,6 +54,7 @@ struct bw_store_ops {
 	/* An empty value unsets. Each change raises the settings version, enters the history, and is in force for readers at once. */
 	enum bw_err (*setting_put)(struct bw_store *s, const struct bw_setting_row *row, int64_t *version, struct bw_why *why);
 	enum bw_err (*setting_each)(struct bw_store *s, bool history, BW_EACH(struct bw_setting_row), struct bw_why *why);
+	/* A row takes the place of the one with its address and its source. */
 	enum bw_err (*list_put)(struct bw_store *s, const struct bw_list_row *row, int64_t *version, struct bw_why *why);
 	enum bw_err (*list_each)(struct bw_store *s, int64_t since_version, BW_EACH(struct bw_list_row), struct bw_why *why);
 	/* All rows or none; each has a version of its own, `version` is the last (untouched without rows). All have the first row's

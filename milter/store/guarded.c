@@ -98,6 +98,7 @@ EITHER(heartbeat, (STORE, const struct bw_host_row *row, WHY), row)
 PRIMARY(setting_put, (STORE, const struct bw_setting_row *row, int64_t *version, WHY), row, version)
 PRIMARY(setting_each, (STORE, bool history, BW_EACH(struct bw_setting_row), WHY), history, each, ctx)
 PRIMARY(list_put, (STORE, const struct bw_list_row *row, int64_t *version, WHY), row, version)
+PRIMARY(list_put_many, (STORE, const struct bw_list_row *rows, size_t n, int64_t *version, WHY), rows, n, version)
 PRIMARY(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), WHY), since_version, each, ctx)
 PRIMARY(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
 PRIMARY(claim, (STORE, const struct bw_hash *fingerprint, WHY), fingerprint)
@@ -122,7 +123,6 @@ static enum bw_err heartbeat_and_count(struct bw_store *s, const struct bw_host_
 	return err;
 }
 
-PRIMARY(list_put_many, (STORE, const struct bw_list_row *rows, size_t n, int64_t *version, WHY), rows, n, version)
 static bool degraded(const struct bw_store *s, int64_t *daemons)
 {
 	const struct bw_guarded *g = (const struct bw_guarded *)s;
@@ -156,6 +156,7 @@ static const struct bw_store_ops ops = {
 	.setting_put = setting_put,
 	.setting_each = setting_each,
 	.list_put = list_put,
+	.list_put_many = list_put_many,
 	.list_each = list_each,
 	.versions = versions,
 	.heartbeat = heartbeat_and_count,
@@ -194,7 +195,6 @@ static bool recover(struct bw_guarded *g)
 
 	if (g->primary->ops->now(g->primary, &now_ms, NULL) != BW_OK ||
 	    (g->has_beat && g->primary->ops->heartbeat(g->primary, &g->beat, NULL) != BW_OK) || bw_guarded_merge(g, since_ms) != BW_OK)
-	.list_put_many = list_put_many,
 		return false;
 	atomic_store(&g->degraded, false);
 	/* What the fallback decided while we merged. */
