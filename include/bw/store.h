@@ -47,6 +47,8 @@ struct bw_store_ops {
 	/* Atomic per list; several lists of one message are one trip. out[i] belongs to in[i]. All or, on error, unknown. */
 	enum bw_err (*count)(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n, struct bw_why *why);
 	enum bw_err (*settle)(struct bw_store *s, const struct bw_settle_in *in, size_t n, struct bw_why *why);
+	/* Adds amounts, then sums: totals[i] belongs to in[i], over all hosts, amounts of the same call included. Not idempotent. */
+	enum bw_err (*meter)(struct bw_store *s, const struct bw_meter_in *in, int64_t *totals, size_t n, struct bw_why *why);
 	enum bw_err (*breaker_get)(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out, struct bw_why *why);
 	/* Writes `next` if the stored version is next->version; the stored version becomes one more. BW_ERR_CONFLICT. */
 	enum bw_err (*breaker_cas)(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next, struct bw_why *why);
@@ -56,19 +58,23 @@ struct bw_store_ops {
 	enum bw_err (*setting_each)(struct bw_store *s, bool history, BW_EACH(struct bw_setting_row), struct bw_why *why);
 	/* A row takes the place of the one with its address and its source. */
 	enum bw_err (*list_put)(struct bw_store *s, const struct bw_list_row *row, int64_t *version, struct bw_why *why);
-	enum bw_err (*list_each)(struct bw_store *s, int64_t since_version, BW_EACH(struct bw_list_row), struct bw_why *why);
 	/* All rows or none; each has a version of its own, `version` is the last (untouched without rows). All have the first row's
 	 * changed_ms. May take longer than the deadline of other calls. BW_ERR_CONFLICT: another such call was faster. */
 	enum bw_err (*list_put_many)(struct bw_store *s, const struct bw_list_row *rows, size_t n, int64_t *version, struct bw_why *why);
+	enum bw_err (*list_each)(struct bw_store *s, int64_t since_version, BW_EACH(struct bw_list_row), struct bw_why *why);
 	/* Versions of settings and directory in one cheap call, for polling. */
 	enum bw_err (*versions)(struct bw_store *s, int64_t *settings, int64_t *directory, struct bw_why *why);
 	enum bw_err (*heartbeat)(struct bw_store *s, const struct bw_host_row *row, struct bw_why *why);
 	enum bw_err (*host_each)(struct bw_store *s, int64_t alive_since_ms, BW_EACH(struct bw_host_row), struct bw_why *why);
 	/* Full sync before it returns. */
 	enum bw_err (*held_put)(struct bw_store *s, const struct bw_held *held, struct bw_why *why);
-	/* Moves from `from` to `to`; BW_ERR_CONFLICT when it is in another state. Releasing marks the message accepted. */
+	/* Moves from `from` to `to`; BW_ERR_CONFLICT when it is in another state. Releasing marks the message accepted by each of its
+	 * lists, with the list's own deliveries. */
 	enum bw_err (*held_move)(struct bw_store *s, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to,
 	                         int64_t now_ms, struct bw_slice by, struct bw_why *why);
+	/* Moves from `from` back to waiting, under the queue id that it has now. */
+	enum bw_err (*held_return)(struct bw_store *s, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id,
+	                           int64_t now_ms, struct bw_slice by, struct bw_why *why);
 	enum bw_err (*held_each)(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held), struct bw_why *why);
 	enum bw_err (*event_add)(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);
 	enum bw_err (*event_each)(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), struct bw_why *why);
@@ -94,7 +100,20 @@ void bw_store_sqlite_set_clock(struct bw_store *sqlite, int64_t (*now_ms)(void *
 /* A store that asks `primary` and, when it answers BW_ERR_STORE, goes on with `fallback` until bw_store_guarded_probe()
  * finds the primary back (open breakers made meanwhile are then merged into it). Owns both. `host` is this host's name. */
 enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fallback, struct bw_store **out, struct bw_why *why);
-bool bw_store_guarded_probe(struct bw_store *guarded, int64_t now_ms);
+bool bw_store_guarded_probe(struct bw_store *guarded);
+/* Why the primary is not used: what its last failure said. */
+void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out);
+/* A guarded store of many hosts: `primary` is theirs, `local` this host's. Beyond what a guarded store does,
+ * - the ledger of this host's hold queue lies in `local`, and is copied to the primary by bw_store_shared_copy();
+ * - `local` has copies of settings and directory, so that a daemon can start while the primary is away;
+ * - a primary that was emptied or set back (restarted without its data, failed over to an old copy) gets back what it lost.
+ * Owns both. */
+enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local, struct bw_store **out, struct bw_why *why);
+/* Copies in both directions: new ledger entries, settings and directory that changed, and all entries that were held or moved at or
+ * after `since_ms` (store time; negative: none). To be called every second or so, off the message path; it may take long, and ends
+ * soon after `stop` becomes true. Does nothing while degraded. */
+void bw_store_shared_copy(struct bw_store *shared, int64_t since_ms, const _Atomic bool *stop);
+
 /* Copies what is stopped now (open breakers, operators' overrides) into the fallback, so that it stays stopped should the primary
  * fail. To be called every second or so; does nothing while degraded. */
 void bw_store_guarded_mirror(struct bw_store *guarded);

@@ -26,13 +26,12 @@ static void play_store(struct play *p, const struct due *due)
 {
 	static const char *const texts[] = { "the shared store is down", "the shared store is up", "the shared store is slow" };
 	enum store_state state = due->statement->u.store.state;
-	int64_t now_ms = BW_SIMULATE_START_MS + due->at_ms;
 	int64_t daemons;
 
 	bw_store_faulty_set(p->stage.shared, state == STORE_DOWN, due->statement->u.store.delay_ms);
 	remark(p, due->at_ms, texts[state]);
 	/* The daemon probes in the background; here the store is found back at once. */
-	if (p->stage.store->ops->degraded(p->stage.store, &daemons) && bw_store_guarded_probe(p->stage.store, now_ms)) {
+	if (p->stage.store->ops->degraded(p->stage.store, &daemons) && bw_store_guarded_probe(p->stage.store)) {
 		p->recovered = true;
 		p->degraded = false;
 		note(p, due->at_ms, BW_EVENT_RECOVERED, "the shared store counts again");

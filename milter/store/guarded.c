@@ -4,11 +4,6 @@
 
 #include "guarded-internal.h"
 
-static struct bw_guarded *guarded_of(struct bw_store *s)
-{
-	return (struct bw_guarded *)s;
-}
-
 /* --- live hosts --- */
 
 static bool count_host(void *ctx, const struct bw_host_row *row)
@@ -32,7 +27,14 @@ static void count_daemons(struct bw_guarded *g)
 
 /* --- from one to the other --- */
 
-static void degrade(struct bw_guarded *g)
+static void give_reason(struct bw_guarded *g, const struct bw_why *why)
+{
+	pthread_mutex_lock(&g->reason_lock);
+	g->reason = *why;
+	pthread_mutex_unlock(&g->reason_lock);
+}
+
+void bw_guarded_degrade(struct bw_guarded *g, const struct bw_why *why)
 {
 	struct bw_store *fallback = g->fallback;
 	int64_t now_ms = 0;
@@ -41,38 +43,57 @@ static void degrade(struct bw_guarded *g)
 		return;
 	if (fallback->ops->now(fallback, &now_ms, NULL) == BW_OK)
 		atomic_store(&g->since_ms, now_ms);
+	give_reason(g, why);
 	atomic_store(&g->degraded, true);
 }
 
+enum bw_err bw_guarded_tell(enum bw_err err, const struct bw_why *mine, struct bw_why *why)
+{
+	if (err != BW_OK && why != NULL)
+		*why = *mine;
+	return err;
+}
+
+void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out)
+{
+	struct bw_guarded *g = bw_guarded_of(guarded);
+
+	pthread_mutex_lock(&g->reason_lock);
+	*out = g->reason;
+	pthread_mutex_unlock(&g->reason_lock);
+}
+
 /* A function that both can answer: what one host decides alone is merged later. */
-#define EITHER(name, parameters, ...)                                              \
-	static enum bw_err name parameters                                             \
-	{                                                                              \
-		struct bw_guarded *g = guarded_of(s);                                      \
-                                                                                   \
-		if (!atomic_load(&g->degraded)) {                                          \
-			enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why); \
-                                                                                   \
-			if (err != BW_ERR_STORE)                                               \
-				return err;                                                        \
-			degrade(g);                                                            \
-		}                                                                          \
-		return g->fallback->ops->name(g->fallback, __VA_ARGS__, why);              \
+#define EITHER(name, parameters, ...)                                                \
+	static enum bw_err name parameters                                               \
+	{                                                                                \
+		struct bw_guarded *g = bw_guarded_of(s);                                     \
+		struct bw_why mine = { "" };                                                 \
+                                                                                     \
+		if (!atomic_load(&g->degraded)) {                                            \
+			enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, &mine); \
+                                                                                     \
+			if (err != BW_ERR_STORE)                                                 \
+				return bw_guarded_tell(err, &mine, why);                             \
+			bw_guarded_degrade(g, &mine);                                            \
+		}                                                                            \
+		return g->fallback->ops->name(g->fallback, __VA_ARGS__, why);                \
 	}
 
 /* A function that only the primary can answer: settings and directory belong to all hosts. Without it the running ones stay. */
 #define PRIMARY(name, parameters, ...)                                                                                      \
 	static enum bw_err name parameters                                                                                      \
 	{                                                                                                                       \
-		struct bw_guarded *g = guarded_of(s);                                                                               \
+		struct bw_guarded *g = bw_guarded_of(s);                                                                            \
+		struct bw_why mine = { "" };                                                                                        \
                                                                                                                             \
 		if (atomic_load(&g->degraded))                                                                                      \
 			return bw_fail(why, BW_ERR_STORE, "the shared store does not answer; settings and directory stay as they are"); \
-		enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, why);                                              \
+		enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, &mine);                                            \
                                                                                                                             \
 		if (err == BW_ERR_STORE)                                                                                            \
-			degrade(g);                                                                                                     \
-		return err;                                                                                                         \
+			bw_guarded_degrade(g, &mine);                                                                                   \
+		return bw_guarded_tell(err, &mine, why);                                                                            \
 	}
 
 #define STORE struct bw_store *s
@@ -81,6 +102,7 @@ static void degrade(struct bw_guarded *g)
 EITHER(now, (STORE, int64_t *now_ms, WHY), now_ms)
 EITHER(count, (STORE, const struct bw_count_in *in, struct bw_count_out *out, size_t n, WHY), in, out, n)
 EITHER(settle, (STORE, const struct bw_settle_in *in, size_t n, WHY), in, n)
+EITHER(meter, (STORE, const struct bw_meter_in *in, int64_t *totals, size_t n, WHY), in, totals, n)
 EITHER(breaker_get, (STORE, const struct bw_breaker_key *key, struct bw_breaker *out, WHY), key, out)
 EITHER(breaker_cas, (STORE, const struct bw_breaker_key *key, const struct bw_breaker *next, WHY), key, next)
 EITHER(breaker_each, (STORE, int64_t now_ms, int64_t window_ms, bool all, BW_EACH(struct bw_breaker_row), WHY), now_ms, window_ms,
@@ -90,6 +112,9 @@ EITHER(held_put, (STORE, const struct bw_held *held, WHY), held)
 EITHER(held_move,
        (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY),
        id, from, to, now_ms, by)
+EITHER(held_return,
+       (STORE, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id, int64_t now_ms, struct bw_slice by, WHY),
+       id, from, queue_id, now_ms, by)
 EITHER(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
 EITHER(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 EITHER(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
@@ -103,6 +128,17 @@ PRIMARY(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), W
 PRIMARY(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
 PRIMARY(claim, (STORE, const struct bw_hash *fingerprint, WHY), fingerprint)
 
+static enum bw_err claim_and_keep(struct bw_store *s, const struct bw_hash *fingerprint, struct bw_why *why)
+{
+	struct bw_guarded *g = bw_guarded_of(s);
+
+	pthread_mutex_lock(&g->probe);
+	g->has_claim = true;
+	g->claim = *fingerprint;
+	pthread_mutex_unlock(&g->probe);
+	return claim(s, fingerprint, why);
+}
+
 static void keep_beat(struct bw_guarded *g, const struct bw_host_row *row)
 {
 	pthread_mutex_lock(&g->probe);
@@ -115,11 +151,11 @@ static void keep_beat(struct bw_guarded *g, const struct bw_host_row *row)
 
 static enum bw_err heartbeat_and_count(struct bw_store *s, const struct bw_host_row *row, struct bw_why *why)
 {
-	keep_beat(guarded_of(s), row);
+	keep_beat(bw_guarded_of(s), row);
 	enum bw_err err = heartbeat(s, row, why);
 
-	if (err == BW_OK && !atomic_load(&guarded_of(s)->degraded))
-		count_daemons(guarded_of(s));
+	if (err == BW_OK && !atomic_load(&bw_guarded_of(s)->degraded))
+		count_daemons(bw_guarded_of(s));
 	return err;
 }
 
@@ -134,22 +170,26 @@ static bool degraded(const struct bw_store *s, int64_t *daemons)
 
 /* --- its life --- */
 
-static void close_store(struct bw_store *s)
+void bw_guarded_close(struct bw_store *s)
 {
-	struct bw_guarded *g = guarded_of(s);
+	struct bw_guarded *g = bw_guarded_of(s);
 
 	bw_store_close(&g->primary);
 	bw_store_close(&g->fallback);
+	pthread_mutex_destroy(&g->reason_lock);
 	pthread_mutex_destroy(&g->probe);
+	pthread_mutex_destroy(&g->copying);
+	pthread_mutex_destroy(&g->news_lock);
 	free(g);
 }
 
 static const struct bw_store_ops ops = {
 	.name = "guarded",
-	.close = close_store,
+	.close = bw_guarded_close,
 	.now = now,
 	.count = count,
 	.settle = settle,
+	.meter = meter,
 	.breaker_get = breaker_get,
 	.breaker_cas = breaker_cas,
 	.breaker_each = breaker_each,
@@ -163,11 +203,12 @@ static const struct bw_store_ops ops = {
 	.host_each = host_each,
 	.held_put = held_put,
 	.held_move = held_move,
+	.held_return = held_return,
 	.held_each = held_each,
 	.event_add = event_add,
 	.event_each = event_each,
 	.expire = expire,
-	.claim = claim,
+	.claim = claim_and_keep,
 	.degraded = degraded,
 };
 
@@ -177,11 +218,15 @@ enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fall
 
 	if (g == NULL)
 		return bw_fail(why, BW_ERR_MEMORY, "no memory for a guarded store");
-	g->base.ops = &ops;
+	g->ops = ops;
+	g->base.ops = &g->ops;
 	g->primary = primary;
 	g->fallback = fallback;
 	atomic_init(&g->daemons, 1);
+	pthread_mutex_init(&g->reason_lock, NULL);
 	pthread_mutex_init(&g->probe, NULL);
+	pthread_mutex_init(&g->copying, NULL);
+	pthread_mutex_init(&g->news_lock, NULL);
 	count_daemons(g);
 	*out = &g->base;
 	return BW_OK;
@@ -189,16 +234,34 @@ enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fall
 
 /* --- the way back --- */
 
+/* Does it answer, take what is written, and belong to this installation? */
+static enum bw_err examine(struct bw_guarded *g, struct bw_why *why)
+{
+	struct bw_store *primary = g->primary;
+	int64_t now_ms;
+	enum bw_err err = primary->ops->now(primary, &now_ms, why);
+
+	if (err == BW_OK && g->has_claim)
+		err = primary->ops->claim(primary, &g->claim, why);
+	if (err == BW_OK && g->has_beat)
+		err = primary->ops->heartbeat(primary, &g->beat, why);
+	return err;
+}
+
 static bool recover(struct bw_guarded *g)
 {
-	int64_t since_ms = atomic_load(&g->since_ms), now_ms;
+	int64_t since_ms = atomic_load(&g->since_ms);
+	struct bw_why why = { "" };
 
-	if (g->primary->ops->now(g->primary, &now_ms, NULL) != BW_OK ||
-	    (g->has_beat && g->primary->ops->heartbeat(g->primary, &g->beat, NULL) != BW_OK) || bw_guarded_merge(g, since_ms) != BW_OK)
+	if (examine(g, &why) != BW_OK) {
+		give_reason(g, &why);
+		return false;
+	}
+	if (bw_guarded_merge(g, since_ms) != BW_OK)
 		return false;
 	atomic_store(&g->degraded, false);
 	/* What the fallback decided while we merged. */
-	if (bw_guarded_merge(g, since_ms) != BW_OK) {
+	if (bw_guarded_merge(g, since_ms) != BW_OK || bw_guarded_merge_events(g, since_ms) != BW_OK) {
 		atomic_store(&g->degraded, true);
 		return false;
 	}
@@ -207,11 +270,10 @@ static bool recover(struct bw_guarded *g)
 	return true;
 }
 
-bool bw_store_guarded_probe(struct bw_store *guarded, int64_t now_ms)
+bool bw_store_guarded_probe(struct bw_store *guarded)
 {
-	struct bw_guarded *g = guarded_of(guarded);
+	struct bw_guarded *g = bw_guarded_of(guarded);
 
-	(void)now_ms;
 	pthread_mutex_lock(&g->probe);
 	bool back = !atomic_load(&g->degraded) || recover(g);
 

@@ -64,12 +64,25 @@ static struct bw_store *open_redis(const char *dir, struct bw_why *why)
 	return bw_store_redis_open(&options, &s, why) == BW_OK ? s : NULL;
 }
 
+/* As a daemon has it: Redis for all hosts, a file for this one. */
+static struct bw_store *open_shared(const char *dir, struct bw_why *why)
+{
+	struct bw_store *primary = open_redis(dir, why), *local = open_file(dir, "local.db", why), *s = NULL;
+
+	if (primary == NULL || local == NULL || bw_store_shared_new(primary, local, &s, why) != BW_OK) {
+		bw_store_close(&primary);
+		bw_store_close(&local);
+	}
+	return s;
+}
+
 static const struct backend backends[] = {
 	{ "sqlite", open_sqlite, true },
 	{ "memory", open_memory, false },
 	{ "faulty", open_faulty, true },
 	{ "guarded", open_guarded, true },
 	{ "redis", open_redis, true },
+	{ "shared", open_shared, true },
 };
 
 const struct backend *backend = &backends[0];
