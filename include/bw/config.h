@@ -34,9 +34,14 @@ struct bw_config {
 		int64_t drain_ms;     /* wait for open transactions at SIGTERM */
 	} daemon;
 	struct {
-		char *backend; /* "embedded" */
-		char *path;    /* SQLite file */
+		char *backend; /* "embedded" or "redis" */
+		char *path;    /* SQLite file; with Redis: of this host's ledger, and of what it counts alone while Redis is away */
 		int64_t busy_ms, memory_ms, expire_every_ms;
+		char *redis_server;        /* "HOST:PORT", "[IPv6]:PORT" or "unix:/path" */
+		char *redis_user;          /* "" the default user */
+		char *redis_password_file; /* "" no password */
+		char *redis_prefix;        /* of every key */
+		int64_t redis_database, redis_deadline_ms;
 	} store;
 	struct {
 		char **domains; size_t domain_count; /* own domains, A-labels; the first is the realm of bare SASL names */
@@ -60,6 +65,9 @@ enum bw_err bw_config_load(const char *path, struct bw_config **out, struct bw_w
 /* The same from memory; `name` stands for the file in sentences, and @include is an error. */
 enum bw_err bw_config_parse(struct bw_slice text, const char *name, struct bw_config **out, struct bw_why *why);
 void bw_config_free(struct bw_config **config);
+
+/* Takes "HOST:PORT" (IPv6 addresses in brackets) apart; false when it is no such thing. `host` borrows from `server`. */
+bool bw_config_host_port(struct bw_slice server, struct bw_slice *host, int64_t *port);
 
 /* One documented key outside the thresholds, for the sample file, the manual and completion. */
 struct bw_config_key {

@@ -6,7 +6,7 @@
 #include "bw/parse.h"
 #include "internal.h"
 
-enum { TEXT_MAX = 1000, NAME_MAX_BYTES = 64, DOMAIN_MAX = 400 };
+enum { TEXT_MAX = 1000, NAME_MAX_BYTES = 64, DOMAIN_MAX = 400, PREFIX_MAX = 31 };
 
 static bool is_alnum(char c)
 {
@@ -35,10 +35,15 @@ bool bw_config_convert_word(const struct bw_config *c, struct bw_slice in, struc
 	return is_word(in) && keep(in, out);
 }
 
+bool bw_config_convert_word_or_none(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
+{
+	return in.n == 0 || bw_config_convert_word(c, in, out);
+}
+
 bool bw_config_convert_backend(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
 {
 	(void)c;
-	return bw_slice_equal(in, BW_S("embedded")) && keep(in, out);
+	return (bw_slice_equal(in, BW_S("embedded")) || bw_slice_equal(in, BW_S("redis"))) && keep(in, out);
 }
 
 bool bw_config_convert_log(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
@@ -96,6 +101,40 @@ bool bw_config_convert_socket(const struct bw_config *c, struct bw_slice in, str
 			return transports[i].check(bw_slice_from(in, prefix.n)) && keep(in, out);
 	}
 	return false;
+}
+
+bool bw_config_host_port(struct bw_slice server, struct bw_slice *host, int64_t *port)
+{
+	size_t colon = server.n;
+
+	while (colon > 0 && server.p[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || !bw_parse_int(bw_slice_from(server, colon), port) || *port < 1 || *port > 65535)
+		return false;
+	*host = bw_slice_head(server, colon - 1);
+	if (host->n > 2 && host->p[0] == '[' && host->p[host->n - 1] == ']')
+		*host = (struct bw_slice){ host->p + 1, host->n - 2 };
+	else if (bw_slice_find(*host, ':') < host->n)
+		return false; /* an IPv6 address without brackets: where does the port begin? */
+	return is_word(*host) && host->n <= DOMAIN_MAX;
+}
+
+bool bw_config_convert_redis_server(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
+{
+	struct bw_slice prefix = BW_S("unix:"), host;
+	int64_t port;
+
+	(void)c;
+	if (bw_slice_equal(bw_slice_head(in, prefix.n), prefix))
+		return is_unix_path(bw_slice_from(in, prefix.n)) && keep(in, out);
+	return bw_config_host_port(in, &host, &port) && keep(in, out);
+}
+
+/* Braces are the hash tags of a cluster's keys. */
+bool bw_config_convert_redis_prefix(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
+{
+	(void)c;
+	return is_word(in) && in.n <= PREFIX_MAX && bw_slice_find(in, '{') == in.n && bw_slice_find(in, '}') == in.n && keep(in, out);
 }
 
 /* A user or group: what useradd(8) takes, or a number. */

@@ -70,6 +70,9 @@ enum bw_err bw_config_load_guards(struct bw_config_loading *l, const struct bw_c
 
 /* Conversions, see struct bw_config_row. */
 bool bw_config_convert_backend(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
+bool bw_config_convert_redis_server(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
+bool bw_config_convert_redis_prefix(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
+bool bw_config_convert_word_or_none(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_log(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_socket(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_path(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);

@@ -67,8 +67,9 @@ static const struct bw_config_row rows[] = {
 	DURATION("daemon.drain", daemon.drain_ms, "10s", 0, s, 5, m,
 	         "How long SIGTERM waits for open transactions; new connections are refused meanwhile."),
 
-	TEXT("store.backend", store.backend, "embedded", "embedded", bw_config_convert_backend,
-	     "Where counters, breakers, settings and the ledger live. embedded: one SQLite file, for one host."),
+	TEXT("store.backend", store.backend, "embedded", "embedded, redis", bw_config_convert_backend,
+	     "Where counters, breakers, settings and the directory live. embedded: one SQLite file, for one host. redis: one Redis for "
+	     "all hosts; the embedded file then keeps the ledger of this host, and counts while Redis is away."),
 	TEXT("store.path", store.path, "/var/lib/breakwater/store.db", "an absolute path", bw_config_convert_path,
 	     "The file of the embedded store. It belongs to daemon.user, and so does its folder."),
 	DURATION("store.busy", store.busy_ms, "250ms", 10, ms, 30, s,
@@ -77,6 +78,18 @@ static const struct bw_config_row rows[] = {
 	         "How long conversations and identities of messages are remembered. A reply to an older post is a new post."),
 	DURATION("store.expire_every", store.expire_every_ms, "1m", 1, s, 1, h,
 	         "How often what is past its time is removed, a bounded piece each time."),
+	TEXT("store.redis_server", store.redis_server, "127.0.0.1:6379", "HOST:PORT, [IPV6]:PORT or unix:/PATH",
+	     bw_config_convert_redis_server, "The Redis that all hosts share. A name is resolved in the background; should it vanish, the last "
+	     "address stays in use."),
+	TEXT("store.redis_user", store.redis_user, "", "an ACL user, or \"\" for the default one", bw_config_convert_word_or_none,
+	     "Its rights are in conf/redis/breakwater.conf: give it no others."),
+	TEXT("store.redis_password_file", store.redis_password_file, "", "an absolute path, or \"\" for no password",
+	     bw_config_convert_path_or_none, "Its first line is the password; read again at every connection. Readable by daemon.user alone."),
+	COUNT("store.redis_database", AT(store.redis_database), "0", 0, 1000000, "Number of the database within that Redis."),
+	TEXT("store.redis_prefix", store.redis_prefix, "bw:", "1 to 31 bytes without blanks and braces", bw_config_convert_redis_prefix,
+	     "Begins the name of every key. Two installations in one Redis need two."),
+	DURATION("store.redis_deadline", store.redis_deadline_ms, "50ms", 5, ms, 5, s,
+	         "The longest that a message waits for Redis, once an outage: from then on the embedded store decides until Redis is back."),
 
 	TEXTS("internal.domains", internal.domains, internal.domain_count, "[ ]", "domain names", bw_config_convert_domain,
 	      "Own domains, the most important first: it completes SASL names and posters that have no domain. Set this."),
