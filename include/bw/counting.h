@@ -77,6 +77,27 @@ struct bw_count_out {
 	struct bw_breaker conversation_breaker, list_breaker;
 };
 
+/* --- meters: what one identity sends, what one mailbox gets, all deliveries; summed by daemons and handed over in batches --- */
+
+enum bw_meter {
+	BW_METER_RECIPIENTS, /* of what one identity sends; a list counts as one */
+	BW_METER_POSTS,      /* new posts of one identity to lists of which it is no poster */
+	BW_METER_MAILBOX,    /* messages to one mailbox */
+	BW_METER_DELIVERIES, /* of the whole installation: one key */
+	BW_METER_COUNT
+};
+
+#define BW_METER_SLOT_MS    10000 /* an amount counts for the whole window, and so much longer at most */
+#define BW_METER_AMOUNT_MAX INT64_C(1000000000000)
+
+struct bw_meter_in {
+	int64_t now_ms;
+	enum bw_meter meter;
+	struct bw_hash key; /* a keyed hash */
+	int64_t amount;     /* 0: only asks */
+	int64_t window_ms;  /* of the sum; the amount itself is kept for two of them */
+};
+
 /* The end of a message whose verdict differs from what count() assumed, or that merges. Idempotent. */
 struct bw_settle_in {
 	int64_t now_ms;

@@ -6,6 +6,7 @@
 
 enum {
 	TALLIES_A_CALL = 128,
+	METERS_A_CALL = 8192,
 	ROWS_A_CALL = 1024 /* looked at in each table, and removed of each tally */
 };
 
@@ -128,6 +129,18 @@ static enum bw_err sweep_table(struct bw_sqlite_lane *lane, void *arg, struct bw
 	return BW_OK;
 }
 
+/* --- meters --- */
+
+/* They are many and live for hours only, so their share of a call is larger. */
+static enum bw_err sweep_meters(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
+{
+	const struct expiry *e = arg;
+
+	(void)why;
+	bw_sqlite_run(lane, BW_SQL_DROP_METERS, ARGS(INT(e->now_ms), INT(METERS_A_CALL)));
+	return BW_OK;
+}
+
 /* --- the rest --- */
 
 static enum bw_err sweep_history(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
@@ -174,6 +187,8 @@ enum bw_err bw_sqlite_expire(struct bw_store *s, int64_t now_ms, int64_t memory_
 
 	if (err == BW_OK)
 		err = bw_sqlite_do(store->counting, BW_SQLITE_WRITE, sweep_tallies, &expiry, why);
+	if (err == BW_OK)
+		err = bw_sqlite_do(store->counting, BW_SQLITE_WRITE, sweep_meters, &expiry, why);
 	for (int i = 0; err == BW_OK && i < BW_SQLITE_SWEPT_COUNT; i++)
 		err = bw_sqlite_do(store->counting, BW_SQLITE_WRITE, sweep_table, &(struct sweep){ &expiry, i }, why);
 	if (err == BW_OK)

@@ -87,6 +87,10 @@ static const char schema[] =
 static const char later[] =
 	"CREATE TABLE IF NOT EXISTS held_list(held INTEGER NOT NULL, n INTEGER NOT NULL, list TEXT NOT NULL, side INTEGER NOT NULL,"
 	" conversation BLOB NOT NULL, deliveries INTEGER NOT NULL, PRIMARY KEY(held, n)) WITHOUT ROWID, STRICT;"
+	/* Meters: a sum a key and slot of time; until_ms is when it is garbage. */
+	"CREATE TABLE IF NOT EXISTS meter(meter INTEGER NOT NULL, hash BLOB NOT NULL, slot INTEGER NOT NULL, amount INTEGER NOT NULL,"
+	" until_ms INTEGER NOT NULL, PRIMARY KEY(meter, hash, slot)) WITHOUT ROWID, STRICT;"
+	"CREATE INDEX IF NOT EXISTS meter_by_end ON meter(until_ms);"
 	"CREATE INDEX IF NOT EXISTS held_by_list ON held_list(list, held);"
 	"CREATE TRIGGER IF NOT EXISTS held_gone AFTER DELETE ON held BEGIN DELETE FROM held_list WHERE held = old.seq; END;";
 

@@ -80,6 +80,13 @@ static const char *const texts[] = {
 	[BW_SQL_ENTRY_CLEAR] = "DELETE FROM entry WHERE tally = ?1",
 
 	/* Breakers. */
+	[BW_SQL_METER_ADD] =
+		"INSERT INTO meter(meter, hash, slot, amount, until_ms) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET "
+		"amount = amount + excluded.amount, until_ms = max(until_ms, excluded.until_ms)",
+	[BW_SQL_METER_SUM] = "SELECT CAST(total(amount) AS INTEGER) FROM meter WHERE meter = ?1 AND hash = ?2 AND slot >= ?3 AND slot <= ?4",
+	[BW_SQL_DROP_METERS] =
+		"DELETE FROM meter WHERE (meter, hash, slot) IN (SELECT meter, hash, slot FROM meter WHERE until_ms <= ?1 ORDER BY "
+		"until_ms LIMIT ?2)",
 	[BW_SQL_BREAKER_PUT] =
 		"INSERT OR REPLACE INTO breaker(tally, " BREAKER_COLUMNS ", format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
 		"?10, ?11, ?12, ?13, ?14, ?15)",

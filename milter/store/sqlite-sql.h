@@ -39,6 +39,11 @@ enum bw_sql {
 	BW_SQL_LOG_MERGE,
 	BW_SQL_ENTRY_CLEAR,
 
+	/* Meters. */
+	BW_SQL_METER_ADD,
+	BW_SQL_METER_SUM,
+	BW_SQL_DROP_METERS,
+
 	/* Breakers. */
 	BW_SQL_BREAKER_PUT,
 	BW_SQL_BREAKER_DELETE,

@@ -22,6 +22,13 @@ enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_
 enum bw_err bw_store_check_list(const struct bw_list_row *row, size_t texts_max, struct bw_why *why);
 enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why);
 
+enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct bw_why *why);
+/* The slot of time that a moment falls into. */
+static inline int64_t bw_store_slot(int64_t at_ms)
+{
+	return at_ms / BW_METER_SLOT_MS;
+}
+
 /* More than may pass, or a second sender in probation: its caller is going to stop it. */
 bool bw_store_over(const struct bw_count_in *in, const struct bw_count_out *out);
 

@@ -85,6 +85,20 @@ enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *
 	return bw_store_check_place(key->list, key->side, 0, why);
 }
 
+enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct bw_why *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned)in[i].meter >= BW_METER_COUNT)
+			return bw_fail(why, BW_ERR_INPUT, "no meter has the number %d", (int)in[i].meter);
+		if (in[i].amount < 0 || in[i].amount > BW_METER_AMOUNT_MAX)
+			return bw_fail(why, BW_ERR_RANGE, "an amount is 0 to %lld, not %lld", (long long)BW_METER_AMOUNT_MAX,
+			               (long long)in[i].amount);
+		if (in[i].window_ms <= 0 || in[i].now_ms < 0)
+			return bw_fail(why, BW_ERR_RANGE, "a meter's window is positive, and no time is negative");
+	}
+	return BW_OK;
+}
+
 /* --- breakers --- */
 
 static int rank(const struct bw_breaker *b)

@@ -6,7 +6,8 @@
 int main(int argc, char **argv)
 {
 	static int (*const groups[])(void) = { run_count,   run_windows,  run_identity, run_split,   run_conversation, run_merge,
-		                                   run_breaker, run_settings, run_ledger,   run_records, run_expire,       run_race };
+		                                   run_breaker, run_settings, run_ledger,   run_records, run_expire,       run_race,
+		                                   run_meter };
 	int failed = 0;
 
 	if (argc < 2 || (backend = backend_find(argv[1])) == NULL) {

@@ -114,10 +114,13 @@ static void fill(struct bw_store *s)
 	struct bw_event_row event = { .event = BW_EVENT_TRIP, .text = BW_S("x") };
 	struct bw_setting_row setting = { .name = BW_S("mode"), .value = BW_S("shadow"), .until_ms = root.now_ms + HOUR };
 	struct bw_list_row list = { .address = BW_S(LIST), .size = 10 };
+	struct bw_meter_in meter = { 0, BW_METER_RECIPIENTS, hash_of("ann"), 7, 4 * WEEK };
+	int64_t total;
 	struct bw_held held = { .id = hash_of("held"), .message = hash_of("m"), .list = BW_S(LIST), .deliveries = 5 };
 
 	stop(s, 0, "r1", "ann", "root");
 	set_breaker(s, conversation_key(&root, BW_SIDE_MEMBERS), BW_PHASE_OPEN, 1, root.now_ms + HOUR);
+	assert_ok(s->ops->meter(s, &meter, &total, 1, &why));
 	assert_ok(s->ops->heartbeat(s, &host, &why));
 	assert_ok(s->ops->event_add(s, &event, &why));
 	assert_ok(s->ops->setting_put(s, &setting, NULL, &why));
@@ -159,7 +162,7 @@ static void every_key_has_an_end(void **state)
 			fail_msg("%s lives for %" PRId64 " ms", word, ttl_ms);
 		seen++;
 	}
-	assert_int_equal(seen, 3 + 8 + 2 + 2); /* a list's, those that stay, hosts and events, two indexes */
+	assert_int_equal(seen, 3 + 8 + 2 + 2 + 1); /* a list's, those that stay, hosts and events, two indexes, a meter */
 }
 
 /* Ids, addresses of senders and keys are hashes; what is readable is the list. */
