@@ -32,15 +32,27 @@ enum bw_held_state { BW_HELD_WAITING, BW_HELD_RELEASED, BW_HELD_DELETED, BW_HELD
 const char *bw_held_state_name(enum bw_held_state state);
 bool bw_held_state_parse(struct bw_slice word, enum bw_held_state *out);
 
+#define BW_HELD_LISTS_MAX 128
+
+/* One list of a held message, and what its release delivers there. */
+struct bw_held_list {
+	struct bw_slice list;
+	struct bw_hash conversation;
+	enum bw_side side;
+	int64_t deliveries;
+};
+
 /* One held message (the ledger). */
 struct bw_held {
 	struct bw_hash id;
 	struct bw_slice host, queue_id, mta; /* mta: "postfix" or "sendmail" */
 	struct bw_slice list;                /* of the guard that stopped it */
 	struct bw_hash conversation;
+	const struct bw_held_list *lists;    /* all lists of the message, at most BW_HELD_LISTS_MAX; none: `list` alone */
+	size_t list_count;
 	struct bw_slice guard, sentence;
 	struct bw_slice sender, identity, message_id, subject; /* readable; empty when privacy settings say so */
-	int64_t deliveries, size_bytes, held_ms;
+	int64_t deliveries, size_bytes, held_ms; /* deliveries of all lists and single recipients together */
 	struct bw_hash message;              /* identity, to mark it accepted on release */
 	enum bw_side side;
 	enum bw_held_state state;
@@ -65,7 +77,7 @@ struct bw_host_row {
 /* What a held listing selects; empty or zero members select all. */
 struct bw_held_query {
 	struct bw_hash id, conversation;
-	struct bw_slice list;
+	struct bw_slice list; /* among the lists of the message */
 	bool by_state;
 	enum bw_held_state state;
 	int64_t limit; /* 0: all */

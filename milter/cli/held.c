@@ -88,6 +88,9 @@ static void entry_done(struct entry *e)
 	free(e->mta);
 	free(e->list);
 	free(e->sender);
+	for (size_t i = 0; i < e->share_count; i++)
+		free(e->shares[i].list);
+	free(e->shares);
 }
 
 void bw_cli_entries_done(struct entries *e)
@@ -96,6 +99,27 @@ void bw_cli_entries_done(struct entries *e)
 		entry_done(&e->at[i]);
 	free(e->at);
 	*e = (struct entries){ 0 };
+}
+
+static bool copy_share(struct entry *e, struct bw_slice list, enum bw_side side, int64_t deliveries)
+{
+	struct share *share = &e->shares[e->share_count++];
+
+	*share = (struct share){ .list = bw_slice_dup(list), .side = side, .deliveries = deliveries };
+	return share->list != NULL;
+}
+
+/* An entry without rows of lists is all its own list's. */
+static bool copy_shares(const struct bw_held *held, struct entry *out)
+{
+	bool done = true;
+
+	out->shares = calloc(held->list_count + 1, sizeof(out->shares[0]));
+	if (out->shares == NULL)
+		return false;
+	for (size_t i = 0; i < held->list_count && done; i++)
+		done = copy_share(out, held->lists[i].list, held->lists[i].side, held->lists[i].deliveries);
+	return held->list_count > 0 ? done : copy_share(out, held->list, held->side, held->deliveries);
 }
 
 static bool copy_entry(const struct bw_held *held, struct entry *out)
@@ -108,11 +132,11 @@ static bool copy_entry(const struct bw_held *held, struct entry *out)
 		.mta = bw_slice_dup(held->mta),
 		.list = bw_slice_dup(held->list),
 		.sender = bw_slice_dup(held->sender),
-		.side = held->side,
 		.deliveries = held->deliveries,
 		.held_ms = held->held_ms,
 	};
-	return out->host != NULL && out->queue_id != NULL && out->mta != NULL && out->list != NULL && out->sender != NULL;
+	return out->host != NULL && out->queue_id != NULL && out->mta != NULL && out->list != NULL && out->sender != NULL &&
+	       copy_shares(held, out);
 }
 
 struct copying {
@@ -155,6 +179,20 @@ enum bw_cli_exit bw_cli_entries(struct cli *c, const struct selection *s, struct
 
 /* --- showing --- */
 
+static json_t *lists_json(const struct bw_held *h)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < h->list_count; i++) {
+		json_t *one = json_object();
+
+		bw_cli_put(one, "list", h->lists[i].list);
+		bw_cli_put_int(one, "deliveries", h->lists[i].deliveries);
+		json_array_append_new(all, one);
+	}
+	return all;
+}
+
 static json_t *held_json(const struct bw_held *h)
 {
 	char id[2 * BW_HASH_BYTES + 1], conversation[2 * BW_HASH_BYTES + 1];
@@ -175,6 +213,7 @@ static json_t *held_json(const struct bw_held *h)
 	bw_cli_put(o, "identity", h->identity);
 	bw_cli_put(o, "message_id", h->message_id);
 	bw_cli_put(o, "subject", h->subject);
+	json_object_set_new(o, "lists", lists_json(h));
 	bw_cli_put_int(o, "deliveries", h->deliveries);
 	bw_cli_put_int(o, "size", h->size_bytes);
 	bw_cli_put_time(o, "held_at", h->held_ms);
@@ -241,15 +280,28 @@ static enum bw_cli_exit run_ls(struct cli *c)
 	return code;
 }
 
+enum { LISTS_BYTES = 8192 };
+
 struct row {
 	const char *what;
 	struct bw_slice value;
 };
 
+/* "all@example.org 40,000, other@example.org 500" */
+static void print_lists(struct bw_buf *out, const struct bw_held *h)
+{
+	for (size_t i = 0; i < h->list_count; i++) {
+		bw_buf_printf(out, "%s%.*s ", i == 0 ? "" : ", ", (int)h->lists[i].list.n, h->lists[i].list.p);
+		bw_print_count(out, h->lists[i].deliveries);
+	}
+	if (h->list_count == 0)
+		bw_buf_add(out, h->list);
+}
+
 static void show_text(struct cli *c, const struct bw_held *h)
 {
 	char id[2 * BW_HASH_BYTES + 1], conversation[2 * BW_HASH_BYTES + 1];
-	struct bw_buf held_at, deliveries, state;
+	struct bw_buf held_at, deliveries, state, lists;
 
 	bw_hash_hex(&h->id, id);
 	bw_hash_hex(&h->conversation, conversation);
@@ -257,6 +309,8 @@ static void show_text(struct cli *c, const struct bw_held *h)
 	bw_cli_stamp(&held_at, h->held_ms);
 	bw_buf_init(&deliveries, 60);
 	bw_print_count(&deliveries, h->deliveries);
+	bw_buf_init(&lists, LISTS_BYTES);
+	print_lists(&lists, h);
 	bw_buf_init(&state, 400);
 	bw_buf_add_text(&state, bw_held_state_name(h->state));
 	if (h->state != BW_HELD_WAITING) {
@@ -269,7 +323,7 @@ static void show_text(struct cli *c, const struct bw_held *h)
 		{ "state:", bw_buf_slice(&state) },
 		{ "held:", bw_buf_slice(&held_at) },
 		{ "why:", h->sentence },
-		{ "list:", h->list },
+		{ h->list_count > 1 ? "lists:" : "list:", bw_buf_slice(&lists) },
 		{ "deliveries:", bw_buf_slice(&deliveries) },
 		{ "conversation:", bw_slice_of(conversation) },
 		{ "sender:", h->sender },
@@ -287,6 +341,7 @@ static void show_text(struct cli *c, const struct bw_held *h)
 	bw_buf_done(&held_at);
 	bw_buf_done(&deliveries);
 	bw_buf_done(&state);
+	bw_buf_done(&lists);
 }
 
 struct showing {

@@ -22,11 +22,19 @@ struct selection {
 };
 enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out);
 
+/* One list of an entry, and what a release delivers there. */
+struct share {
+	char *list;
+	enum bw_side side;
+	int64_t deliveries;
+};
+
 /* What a release needs of an entry. */
 struct entry {
 	struct bw_hash id, conversation;
 	char *host, *queue_id, *mta, *list, *sender;
-	enum bw_side side;
+	struct share *shares; /* one at least */
+	size_t share_count;
 	int64_t deliveries, held_ms;
 	bool done;        /* released by this command */
 	const char *note; /* what happened to it; static text */

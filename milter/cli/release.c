@@ -106,9 +106,9 @@ static enum bw_cli_exit check_where(struct cli *c, const struct entries *e)
 	return BW_CLI_DONE;
 }
 
-static enum bw_cli_exit check_forced_open(struct cli *c, const struct entry *e)
+static enum bw_cli_exit check_forced_open(struct cli *c, const struct share *share)
 {
-	struct bw_breaker_key key = { .scope = BW_SCOPE_LIST, .side = e->side, .list = bw_slice_of(e->list) };
+	struct bw_breaker_key key = { .scope = BW_SCOPE_LIST, .side = share->side, .list = bw_slice_of(share->list) };
 	struct bw_breaker record = { 0 };
 	enum bw_err err = c->store->ops->breaker_get(c->store, &key, &record, &c->why);
 
@@ -117,11 +117,11 @@ static enum bw_cli_exit check_forced_open(struct cli *c, const struct entry *e)
 	if (record.override_state != BW_OVERRIDE_FORCED_OPEN || record.override_until_ms <= c->now_ms)
 		return BW_CLI_DONE;
 	return bw_cli_fail(c, BW_CLI_REFUSED, "mail to %s is stopped by %s (`list resume` ends that); --force releases all the same",
-	                   e->list, record.override_owner);
+	                   share->list, record.override_owner);
 }
 
 /* Released mail is filtered by nobody, so a batch is measured here: one message always fits, as one post does. */
-static enum bw_cli_exit check_budget(struct cli *c, const struct entry *first, size_t n)
+static enum bw_cli_exit check_budget(struct cli *c, const struct share *first, size_t n)
 {
 	const struct bw_list *list = bw_directory_find(bw_world_directory(c->world), bw_slice_of(first->list));
 	struct bw_limits limits;
@@ -147,18 +147,53 @@ static enum bw_cli_exit check_budget(struct cli *c, const struct entry *first, s
 	return BW_CLI_REFUSED;
 }
 
-static enum bw_cli_exit check_safety(struct cli *c, const struct entries *e)
+static int by_share(const void *a, const void *b)
+{
+	const struct share *x = a, *y = b;
+	int order = strcmp(x->list, y->list);
+
+	return order != 0 ? order : (x->side > y->side) - (x->side < y->side);
+}
+
+/* Shares of one list stand together. */
+static enum bw_cli_exit check_shares(struct cli *c, const struct share *shares, size_t count)
 {
 	enum bw_cli_exit code = BW_CLI_DONE;
 
-	for (size_t i = 0, n; !c->args.force && code == BW_CLI_DONE && i < e->count; i += n) {
+	for (size_t i = 0, n; code == BW_CLI_DONE && i < count; i += n) {
 		n = 1;
-		while (i + n < e->count && strcmp(e->at[i].list, e->at[i + n].list) == 0)
+		while (i + n < count && strcmp(shares[i].list, shares[i + n].list) == 0)
 			n++;
-		code = check_budget(c, &e->at[i], n);
-		for (size_t k = 0; code == BW_CLI_DONE && k < n; k++)
-			code = check_forced_open(c, &e->at[i + k]);
+		code = check_budget(c, &shares[i], n);
+		for (size_t k = 0; code == BW_CLI_DONE && k < n; k++) {
+			if (k == 0 || shares[i + k].side != shares[i + k - 1].side)
+				code = check_forced_open(c, &shares[i + k]);
+		}
 	}
+	return code;
+}
+
+/* A message to several lists is measured on each of them. */
+static enum bw_cli_exit check_safety(struct cli *c, const struct entries *e)
+{
+	struct share *all;
+	size_t count = 0, n = 0;
+
+	if (c->args.force)
+		return BW_CLI_DONE;
+	for (size_t i = 0; i < e->count; i++)
+		count += e->at[i].share_count;
+	all = calloc(count + 1, sizeof(*all));
+	if (all == NULL)
+		return bw_cli_fail(c, BW_CLI_NO, "no memory to check %zu messages", e->count);
+	for (size_t i = 0; i < e->count; i++) {
+		memcpy(all + n, e->at[i].shares, e->at[i].share_count * sizeof(*all));
+		n += e->at[i].share_count;
+	}
+	qsort(all, count, sizeof(*all), by_share);
+	enum bw_cli_exit code = check_shares(c, all, count);
+
+	free(all);
 	return code;
 }
 

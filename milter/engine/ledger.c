@@ -1,4 +1,6 @@
 /* Held messages: the ledger's entry, and the mark by which a held message describes itself. */
+#include <assert.h>
+
 #include "bw/clock.h"
 #include "internal.h"
 
@@ -34,6 +36,8 @@ static const char *mark(const struct trial *t, const struct bw_held *held)
 	return copy == NULL ? "" : copy;
 }
 
+static_assert(BW_FACTS_LISTS_MAX <= BW_HELD_LISTS_MAX, "every list of a message fits into its entry");
+
 /* Which of the message's lists stopped it. */
 static size_t list_of(const struct trial *t, struct bw_slice address)
 {
@@ -42,6 +46,16 @@ static size_t list_of(const struct trial *t, struct bw_slice address)
 			return i;
 	}
 	return 0;
+}
+
+/* Each list with what its release will deliver there; none when there is no memory for them. */
+static const struct bw_held_list *lists_of(const struct trial *t)
+{
+	struct bw_held_list *lists = bw_arena_alloc(t->arena, t->n * sizeof(*lists));
+
+	for (size_t i = 0; lists != NULL && i < t->n; i++)
+		lists[i] = (struct bw_held_list){ t->in[i].list, t->out[i].conversation, t->in[i].side, t->in[i].deliveries };
+	return lists;
 }
 
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
@@ -73,6 +87,8 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 		.state = BW_HELD_WAITING,
 	};
 
+	held.lists = lists_of(t);
+	held.list_count = held.lists == NULL ? 0 : t->n;
 	j->mark = mark(t, &held);
 	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
 	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);

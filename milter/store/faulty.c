@@ -63,6 +63,9 @@ PASS(held_put, (STORE, const struct bw_held *held, WHY), held)
 PASS(held_move,
      (STORE, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to, int64_t now_ms, struct bw_slice by, WHY),
      id, from, to, now_ms, by)
+PASS(held_return,
+       (STORE, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id, int64_t now_ms, struct bw_slice by, WHY),
+       id, from, queue_id, now_ms, by)
 PASS(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
 PASS(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 PASS(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
@@ -102,6 +105,7 @@ static const struct bw_store_ops ops = {
 	.host_each = host_each,
 	.held_put = held_put,
 	.held_move = held_move,
+	.held_return = held_return,
 	.held_each = held_each,
 	.event_add = event_add,
 	.event_each = event_each,

@@ -4,8 +4,9 @@
 #include "bw/clock.h"
 #include "redis-compat.h"
 #include "redis-site.h"
+#include "store-internal.h"
 
-enum { PUT_ARGUMENTS = 19, ROWS_A_PAGE = 128 };
+enum { PUT_ARGUMENTS = 20, OF_LIST = 4, ROWS_A_PAGE = 128 };
 
 /* --- put --- */
 
@@ -28,6 +29,13 @@ static void add_held(struct bw_redis_exchange *x, const struct bw_held *h)
 	bw_redis_add_number(x, h->state);
 	bw_redis_add_number(x, h->state_ms);
 	bw_redis_add(x, bw_redis_cut(h->state_by));
+	bw_redis_add_number(x, (int64_t)h->list_count);
+	for (size_t i = 0; i < h->list_count; i++) {
+		bw_redis_add(x, h->lists[i].list);
+		bw_redis_add_number(x, h->lists[i].side);
+		bw_redis_add_hash(x, &h->lists[i].conversation);
+		bw_redis_add_number(x, h->lists[i].deliveries);
+	}
 }
 
 enum bw_err bw_redis_held_put(struct bw_store *store, const struct bw_held *held, struct bw_why *why)
@@ -36,15 +44,13 @@ enum bw_err bw_redis_held_put(struct bw_store *store, const struct bw_held *held
 	int64_t same = 0;
 	enum bw_err err = bw_redis_check_time(held->held_ms, why);
 
-	if (bw_hash_is_zero(&held->id))
-		return bw_fail(why, BW_ERR_INPUT, "a held message without an id");
-	if (held->list.n > BW_STORE_LIST_BYTES_MAX)
-		return bw_fail(why, BW_ERR_INPUT, "a held message whose list's address is longer than %d bytes", BW_STORE_LIST_BYTES_MAX);
+	if (err == BW_OK)
+		err = bw_store_check_held(held, why);
 	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
 
 	if (x == NULL)
 		return err != BW_OK ? err : bw_redis_no_memory(why);
-	bw_redis_begin_site(s, x, BW_REDIS_HELD, held->held_ms, "put", PUT_ARGUMENTS);
+	bw_redis_begin_site(s, x, BW_REDIS_HELD, held->held_ms, "put", PUT_ARGUMENTS + OF_LIST * held->list_count);
 	add_held(x, held);
 	err = bw_redis_run_number(s, x, &same, why);
 	if (err == BW_OK && same == 0)
@@ -53,12 +59,32 @@ enum bw_err bw_redis_held_put(struct bw_store *store, const struct bw_held *held
 	return err;
 }
 
+/* --- the lists of an entry --- */
+
+/* Reads N and the lists behind it into `lists`; how many. */
+static size_t take_lists(struct bw_redis_row *row, struct bw_held_list lists[BW_HELD_LISTS_MAX])
+{
+	int64_t count = bw_redis_take_number(row);
+
+	if (count < 0 || count > BW_HELD_LISTS_MAX)
+		row->bad = true;
+	for (int64_t i = 0; !row->bad && i < count; i++) {
+		lists[i].list = bw_redis_take_text(row);
+		lists[i].side = (enum bw_side)bw_redis_take_word(row, BW_SIDE_COUNT);
+		lists[i].conversation = bw_redis_take_hash(row);
+		lists[i].deliveries = bw_redis_take_number(row);
+	}
+	return row->bad ? 0 : (size_t)count;
+}
+
 /* --- move --- */
 
 struct move {
-	bool moved, owed; /* owed: the list has not heard of the release yet */
+	bool moved, owed; /* owed: the lists have not heard of the release yet */
 	enum bw_held_state state;
 	struct bw_redis_released released;
+	struct bw_held_list lists[BW_HELD_LISTS_MAX];
+	size_t list_count;
 };
 
 static enum bw_err read_move(const struct redisReply *reply, struct move *out, struct bw_why *why)
@@ -77,19 +103,39 @@ static enum bw_err read_move(const struct redisReply *reply, struct move *out, s
 	r->message = bw_redis_take_hash(&row);
 	r->conversation = bw_redis_take_hash(&row);
 	r->deliveries = bw_redis_take_number(&row);
+	out->list_count = take_lists(&row, out->lists);
 	return row.bad ? bw_redis_bad_reply("a held message", why) : BW_OK;
 }
 
-/* The list's keys lie elsewhere than the ledger's. Should we die between the two, whoever tries to
+/* Each list hears of its own deliveries; an entry without lists has all of them on its own one. */
+static enum bw_err release_lists(struct bw_redis *s, const struct move *m, int64_t deadline_ms, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	if (m->list_count == 0 && m->released.list.n > 0)
+		return bw_redis_release(s, &m->released, deadline_ms, why);
+	for (size_t i = 0; i < m->list_count && err == BW_OK; i++) {
+		struct bw_redis_released one = m->released;
+
+		one.list = m->lists[i].list;
+		one.side = m->lists[i].side;
+		one.conversation = m->lists[i].conversation;
+		one.deliveries = m->lists[i].deliveries;
+		err = bw_redis_release(s, &one, deadline_ms, why);
+	}
+	return err;
+}
+
+/* The lists' keys lie elsewhere than the ledger's. Should we die between the two, whoever tries to
  * release it next goes on here (and is told that it is released already). */
-static enum bw_err release(struct bw_redis *s, const struct bw_hash *id, const struct bw_redis_released *r, int64_t deadline_ms,
+static enum bw_err release(struct bw_redis *s, const struct bw_hash *id, const struct move *m, int64_t deadline_ms,
                            struct bw_why *why)
 {
 	struct bw_redis_exchange *x = bw_redis_exchange_new(1);
 	enum bw_err err = x == NULL ? bw_redis_no_memory(why) : BW_OK;
 
-	if (err == BW_OK && r->list.n > 0)
-		err = bw_redis_release(s, r, deadline_ms, why);
+	if (err == BW_OK)
+		err = release_lists(s, m, deadline_ms, why);
 	if (err == BW_OK) {
 		bw_redis_begin_site(s, x, BW_REDIS_HELD, 0, "paid", 1);
 		bw_redis_add_hash(x, id);
@@ -99,34 +145,56 @@ static enum bw_err release(struct bw_redis *s, const struct bw_hash *id, const s
 	return err;
 }
 
-enum bw_err bw_redis_held_move(struct bw_store *store, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to,
-                               int64_t now_ms, struct bw_slice by, struct bw_why *why)
+struct order {
+	const struct bw_hash *id;
+	enum bw_held_state from, to;
+	int64_t now_ms;
+	struct bw_slice by, queue_id; /* queue_id: the one it has now; "" as it was */
+};
+
+static enum bw_err run_move(struct bw_redis *s, const struct order *o, struct bw_why *why)
 {
-	struct bw_redis *s = bw_redis_of(store);
 	struct move move = { .moved = false };
 	int64_t deadline_ms = bw_clock_monotonic_ms() + s->deadline_ms;
-	enum bw_err err = bw_redis_check_time(now_ms, why);
+	enum bw_err err = bw_redis_check_time(o->now_ms, why);
 	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
 
 	if (x == NULL)
 		return err != BW_OK ? err : bw_redis_no_memory(why);
-	bw_redis_begin_site(s, x, BW_REDIS_HELD, now_ms, "move", 4);
-	bw_redis_add_hash(x, id);
-	bw_redis_add_number(x, from);
-	bw_redis_add_number(x, to);
-	bw_redis_add(x, bw_redis_cut(by));
+	bw_redis_begin_site(s, x, BW_REDIS_HELD, o->now_ms, "move", 5);
+	bw_redis_add_hash(x, o->id);
+	bw_redis_add_number(x, o->from);
+	bw_redis_add_number(x, o->to);
+	bw_redis_add(x, bw_redis_cut(o->by));
+	bw_redis_add(x, bw_redis_cut(o->queue_id));
 	err = bw_redis_run(s, BW_REDIS_LANE_OTHER, x, deadline_ms, why);
 	if (err == BW_OK)
 		err = read_move(x->commands[0].reply, &move, why);
 	if (err == BW_OK && move.moved)
 		bw_redis_saw(s, move.released.now_ms);
 	if (err == BW_OK && move.owed)
-		err = release(s, id, &move.released, deadline_ms, why);
+		err = release(s, o->id, &move, deadline_ms, why);
 	if (err == BW_OK && !move.moved)
 		err = bw_fail(why, BW_ERR_CONFLICT, "the held message is %s, not %s", bw_held_state_name(move.state),
-		              bw_held_state_name(from));
+		              bw_held_state_name(o->from));
 	bw_redis_exchange_unref(&x);
 	return err;
+}
+
+enum bw_err bw_redis_held_move(struct bw_store *store, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to,
+                               int64_t now_ms, struct bw_slice by, struct bw_why *why)
+{
+	const struct order o = { id, from, to, now_ms, by, { NULL, 0 } };
+
+	return run_move(bw_redis_of(store), &o, why);
+}
+
+enum bw_err bw_redis_held_return(struct bw_store *store, const struct bw_hash *id, enum bw_held_state from,
+                                 struct bw_slice queue_id, int64_t now_ms, struct bw_slice by, struct bw_why *why)
+{
+	const struct order o = { id, from, BW_HELD_WAITING, now_ms, by, queue_id };
+
+	return run_move(bw_redis_of(store), &o, why);
 }
 
 /* --- listing --- */
@@ -180,7 +248,8 @@ static void read_texts(struct bw_redis_row *record, struct bw_held *row)
 static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 {
 	const struct taker *taker = p->taker;
-	struct bw_held row = { .deliveries = 0 };
+	struct bw_held_list lists[BW_HELD_LISTS_MAX];
+	struct bw_held row = { .lists = lists };
 
 	read_texts(record, &row);
 	row.deliveries = bw_redis_take_number(record);
@@ -191,6 +260,8 @@ static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 	row.state = (enum bw_held_state)bw_redis_take_word(record, BW_HELD_STATE_COUNT);
 	row.state_ms = bw_redis_take_number(record);
 	row.state_by = bw_redis_take_text(record);
+	bw_redis_take_flag(record); /* what its lists are owed */
+	row.list_count = take_lists(record, lists);
 	return !record->bad && taker->each(taker->ctx, &row);
 }
 

@@ -103,6 +103,7 @@ static const struct bw_store_ops ops = {
 	.host_each = bw_redis_host_each,
 	.held_put = bw_redis_held_put,
 	.held_move = bw_redis_held_move,
+	.held_return = bw_redis_held_return,
 	.held_each = bw_redis_held_each,
 	.event_add = bw_redis_event_add,
 	.event_each = bw_redis_event_each,

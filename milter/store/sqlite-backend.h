@@ -31,6 +31,8 @@ enum bw_err bw_sqlite_host_each(struct bw_store *s, int64_t alive_since_ms, BW_E
 enum bw_err bw_sqlite_held_put(struct bw_store *s, const struct bw_held *held, struct bw_why *why);
 enum bw_err bw_sqlite_held_move(struct bw_store *s, const struct bw_hash *id, enum bw_held_state from, enum bw_held_state to,
                                 int64_t now_ms, struct bw_slice by, struct bw_why *why);
+enum bw_err bw_sqlite_held_return(struct bw_store *s, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id,
+                                  int64_t now_ms, struct bw_slice by, struct bw_why *why);
 enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held),
                                 struct bw_why *why);
 enum bw_err bw_sqlite_event_add(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);

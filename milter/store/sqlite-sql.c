@@ -164,13 +164,18 @@ static const char *const texts[] = {
 		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by, "
 		"format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
 		"?19, ?20, ?21)",
-	[BW_SQL_HELD_GET] = "SELECT state, list, side, message, conversation, deliveries FROM held WHERE id = ?1",
+	[BW_SQL_HELD_GET] = "SELECT state, list, side, message, conversation, deliveries, seq FROM held WHERE id = ?1",
 	[BW_SQL_HELD_MOVE] = "UPDATE held SET state = ?2, state_ms = ?3, state_by = ?4 WHERE id = ?1",
+	[BW_SQL_HELD_REQUEUE] = "UPDATE held SET queue_id = ?2 WHERE id = ?1",
+	[BW_SQL_HELD_LIST_PUT] =
+		"INSERT OR IGNORE INTO held_list(held, n, list, side, conversation, deliveries) SELECT seq, ?2, ?3, ?4, ?5, "
+		"?6 FROM held WHERE id = ?1",
+	[BW_SQL_HELD_LISTS] = "SELECT list, side, conversation, deliveries FROM held_list WHERE held = ?1 ORDER BY n",
 	[BW_SQL_HELD_EACH] =
 		"SELECT seq, id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, "
 		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by "
 		"FROM held WHERE seq > ?1 AND (NOT ?2 OR id = ?3) AND (NOT ?4 OR conversation = ?5) AND (?6 = '' "
-		"OR list = ?6) AND (NOT ?7 OR state = ?8) ORDER BY seq",
+		"OR list = ?6 OR seq IN (SELECT held FROM held_list l WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) ORDER BY seq",
 	[BW_SQL_EVENT_ADD] =
 		"INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
 		"?7)",

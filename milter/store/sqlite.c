@@ -210,6 +210,7 @@ static const struct bw_store_ops ops = {
 	.host_each = bw_sqlite_host_each,
 	.held_put = bw_sqlite_held_put,
 	.held_move = bw_sqlite_held_move,
+	.held_return = bw_sqlite_held_return,
 	.held_each = bw_sqlite_held_each,
 	.event_add = bw_sqlite_event_add,
 	.event_each = bw_sqlite_event_each,

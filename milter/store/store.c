@@ -99,6 +99,21 @@ enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct 
 	return BW_OK;
 }
 
+enum bw_err bw_store_check_held(const struct bw_held *held, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	if (bw_hash_is_zero(&held->id))
+		return bw_fail(why, BW_ERR_INPUT, "a held message without an id");
+	if (held->list.n > BW_STORE_LIST_BYTES_MAX)
+		return bw_fail(why, BW_ERR_INPUT, "a held message whose list's address is longer than %d bytes", BW_STORE_LIST_BYTES_MAX);
+	if (held->list_count > BW_HELD_LISTS_MAX)
+		return bw_fail(why, BW_ERR_RANGE, "a held message has at most %d lists, not %zu", BW_HELD_LISTS_MAX, held->list_count);
+	for (size_t i = 0; i < held->list_count && err == BW_OK; i++)
+		err = bw_store_check_place(held->lists[i].list, held->lists[i].side, held->lists[i].deliveries, why);
+	return err;
+}
+
 /* --- breakers --- */
 
 static int rank(const struct bw_breaker *b)

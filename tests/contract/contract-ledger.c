@@ -204,6 +204,99 @@ static void deleting_accepts_nothing(void **state)
 	assert_int_equal(look(s, T0 + 2, NULL).list_deliveries, 0);
 }
 
+static void post_to(struct bw_store *s, const char *list, int64_t deliveries, struct bw_held_list *out)
+{
+	struct bw_count_in in = mail(T0, "post", "ann", NULL);
+
+	in.list = bw_slice_of(list);
+	in.known_stopped = true;
+	*out = (struct bw_held_list){ in.list, count(s, &in).conversation, BW_SIDE_MEMBERS, deliveries };
+}
+
+static struct bw_count_out look_at(struct bw_store *s, const char *list, int64_t now_ms, const char *id)
+{
+	struct bw_count_in in = mail(now_ms, id, "carol", "post");
+
+	in.list = bw_slice_of(list);
+	in.peek = true;
+	return count(s, &in);
+}
+
+/* A message to several lists: each of them hears of its own deliveries, and each listing by one of them shows it. */
+static void releasing_to_several_lists(void **state)
+{
+	static const struct {
+		const char *list;
+		int64_t deliveries;
+	} to[] = { { LIST, 40000 }, { "other@example.org", 500 }, { "third@example.org", 7 } };
+	enum { LISTS = sizeof(to) / sizeof(to[0]) };
+	struct bw_store *s = STORE(state);
+	struct bw_held_list lists[LISTS];
+	struct bw_held h = held("h1", "post", "Q1");
+
+	for (size_t i = 0; i < LISTS; i++)
+		post_to(s, to[i].list, to[i].deliveries, &lists[i]);
+	h.conversation = lists[0].conversation;
+	h.lists = lists;
+	h.list_count = LISTS;
+	h.deliveries = 40509; /* and two single recipients */
+	assert_ok(s->ops->held_put(s, &h, &why));
+	assert_int_equal(ask(s, (struct bw_held_query){ 0 }).last.list_count, LISTS);
+	for (size_t i = 0; i < LISTS; i++)
+		assert_string_equal(ask(s, (struct bw_held_query){ .list = bw_slice_of(to[i].list) }).queue_ids, "Q1 ");
+	assert_int_equal(ask(s, (struct bw_held_query){ .list = BW_S("fourth@example.org") }).n, 0);
+	assert_ok(s->ops->held_move(s, &h.id, BW_HELD_WAITING, BW_HELD_RELEASED, T0 + MINUTE, BW_S("ops"), &why));
+	for (size_t i = 0; i < LISTS; i++) {
+		struct bw_count_out out = look_at(s, to[i].list, T0 + MINUTE + 1, "r1");
+
+		assert_int_equal(out.list_deliveries, to[i].deliveries);
+		assert_true(out.joined);
+		assert_true(bw_hash_equal(&out.conversation, &lists[i].conversation));
+	}
+	lists[1].deliveries = -1;
+	h.id = hash_of("h2");
+	assert_int_equal(s->ops->held_put(s, &h, NULL), BW_ERR_RANGE);
+	lists[1].deliveries = 1;
+	h.list_count = BW_HELD_LISTS_MAX + 1;
+	assert_int_equal(s->ops->held_put(s, &h, NULL), BW_ERR_RANGE);
+}
+
+/* Back in the hold queue under another queue id. */
+static void returning(void **state)
+{
+	static const struct {
+		enum bw_held_state from;
+		const char *queue_id;
+		enum bw_err err;
+		const char *then;
+	} returns[] = {
+		{ BW_HELD_RELEASED, "Q2", BW_ERR_CONFLICT, "Q1 " },
+		{ BW_HELD_DELETED, "Q2", BW_OK, "Q2 " },
+		{ BW_HELD_DELETED, "Q3", BW_ERR_CONFLICT, "Q2 " },
+	};
+	struct bw_store *s = STORE(state);
+	struct bw_held h = held("h1", "r1", "Q1");
+	struct bw_hash none = hash_of("none");
+
+	assert_ok(s->ops->held_put(s, &h, &why));
+	assert_ok(s->ops->held_move(s, &h.id, BW_HELD_WAITING, BW_HELD_DELETED, T0 + 1, BW_S("ops"), &why));
+	for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]); i++) {
+		assert_int_equal(s->ops->held_return(s, &h.id, returns[i].from, bw_slice_of(returns[i].queue_id), T0 + 2 + (int64_t)i,
+		                                     BW_S("eve"), NULL),
+		                 returns[i].err);
+		assert_string_equal(ask(s, (struct bw_held_query){ .id = h.id }).queue_ids, returns[i].then);
+	}
+	struct rows r = ask(s, (struct bw_held_query){ .by_state = true, .state = BW_HELD_WAITING });
+
+	assert_int_equal(r.n, 1);
+	assert_int_equal(r.last.state_ms, T0 + 3);
+	assert_string_equal(r.by, "eve");
+	assert_ok(s->ops->held_move(s, &h.id, BW_HELD_WAITING, BW_HELD_LOST, T0 + 5, BW_S("ops"), &why));
+	assert_ok(s->ops->held_return(s, &h.id, BW_HELD_LOST, BW_S(""), T0 + 6, BW_S("ops"), &why));
+	assert_string_equal(ask(s, (struct bw_held_query){ .id = h.id }).queue_ids, "Q2 "); /* as it was */
+	assert_int_equal(s->ops->held_return(s, &none, BW_HELD_LOST, BW_S("Q2"), T0 + 7, BW_S("ops"), NULL), BW_ERR_NOT_FOUND);
+}
+
 static void many_entries(void **state)
 {
 	struct bw_store *s = STORE(state);
@@ -244,6 +337,8 @@ int run_ledger(void)
 		TEST(releasing_accepts),
 		TEST(releasing_what_was_forgotten),
 		TEST(deleting_accepts_nothing),
+		TEST(releasing_to_several_lists),
+		TEST(returning),
 		TEST(many_entries),
 		TEST(state_names),
 	};

@@ -1,6 +1,6 @@
 """Held mail: in Postfix's hold queue, in the ledger, and back out."""
 
-from support import mails
+from support import daemon, mails
 
 from .base import LIST, Case
 
@@ -58,3 +58,28 @@ class Hold(Case):
         self.assertIn(queue_id, self.mta.held())
         self.assertEqual(0, self.sink.count("friend@nhs.example"))
         self.expect_agreement()
+
+
+class SeveralLists(Case):
+    OTHER = "all-wales@nhs.example"
+    LISTS = (daemon.mail_list(LIST, 40000), daemon.mail_list(OTHER, 30000))
+
+    def test_each_list_of_a_message_is_asked(self):
+        """The message waits once, under the list that stopped it; every list's own stop, and its own deliveries, count."""
+        self.started(lists=self.LISTS)
+        fields = mails.post("u1@nhs.example", [LIST, self.OTHER])
+        self.accepted(self.send("u1@nhs.example", [LIST, self.OTHER, "friend@nhs.example"], fields))
+        entry, = self.breakwater.held()
+        self.assertEqual(70001, entry["deliveries"])
+        self.assertEqual({LIST: 40000, self.OTHER: 30000}, {one["list"]: one["deliveries"] for one in entry["lists"]})
+        for address in (LIST, self.OTHER):
+            self.assertEqual([entry], self.breakwater.json_lines("held", "ls", "--list", address))
+        stopped = next(address for address in (LIST, self.OTHER) if address != entry["list"])
+        self.breakwater.ctl("list", "stop", stopped, "--reason", "test")
+        refused = self.breakwater.run_ctl("--yes", "held", "release", entry["id"])
+        self.assertEqual(3, refused.returncode, refused.stdout + refused.stderr)
+        self.assertIn(f"mail to {stopped} is stopped", refused.stderr)
+        self.breakwater.ctl("list", "resume", stopped)
+        self.breakwater.ctl("--yes", "held", "release", entry["id"])
+        self.mta.settle()
+        self.assertEqual([1, 1, 1], [self.sink.count(a) for a in (LIST, self.OTHER, "friend@nhs.example")])

@@ -3,18 +3,28 @@
 -- KEYS   1 numbers   2 held: hash, id -> row   3 order: sorted set, id by number
 -- ARGV   3 what to do:
 --          put ID HOST QUEUE-ID MTA LIST CONVERSATION GUARD SENTENCE SENDER IDENTITY MESSAGE-ID SUBJECT DELIVERIES BYTES MESSAGE
---              SIDE STATE STATE-MS STATE-BY     reply: 1; 0: another message stands under this id
---          move ID FROM TO BY    reply: {1: moved, 0: in another state; 1: its list is owed the news of its release; state;
---                                state since, list, side, message, conversation, deliveries}; {}: no such
---          paid ID               its list knows of the release
+--              SIDE STATE STATE-MS STATE-BY N (LIST SIDE CONVERSATION DELIVERIES) * N
+--                                reply: 1; 0: another message stands under this id
+--          move ID FROM TO BY QUEUE-ID    reply: {1: moved, 0: in another state; 1: its lists are owed the news of its release;
+--                                state; state since, list, side, message, conversation, deliveries, N, the lists as in put};
+--                                {}: no such. QUEUE-ID '': as it was
+--          paid ID               its lists know of the release
 --          each AFTER LIMIT ID CONVERSATION LIST STATE     reply: {number looked at last, 0: all; rows}; '' selects all
 --        row: number, id, host, queue id, mta, list, conversation, guard, sentence, sender, identity, message id, subject,
---        deliveries, bytes, held, message, side, state, state since, by, owed
+--        deliveries, bytes, held, message, side, state, state since, by, owed, N, the lists as in put
 
 local held, order = KEYS[2], KEYS[3]
-local ID, QUEUE_ID, LIST, CONVERSATION, DELIVERIES, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 3, 5, 7, 8, 15, 18, 19, 20, 21, 22, 23
+local QUEUE_ID, LIST, CONVERSATION, DELIVERIES, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 5, 7, 8, 15, 18, 19, 20, 21, 22, 23
+local LISTS, OF_LIST = 24, 4
 local RELEASED = '1'
 local AT_ONCE = 256
+
+-- Older entries have no lists but their own.
+local function entry(packed)
+	local r = row(packed)
+	r[LISTS] = r[LISTS] or '0'
+	return r
+end
 
 function todo.put()
 	local there = call('HGET', held, ARGV[4])
@@ -33,6 +43,9 @@ function todo.put()
 		r[#r + 1] = ARGV[i]
 	end
 	r[#r + 1] = '0'
+	for i = 23, #ARGV do
+		r[#r + 1] = ARGV[i]
+	end
 	call('HSET', held, ARGV[4], pack(r))
 	call('ZADD', order, n, ARGV[4])
 	return 1
@@ -44,13 +57,18 @@ function todo.move()
 	if not there then
 		return {}
 	end
-	local r = row(there)
+	local r = entry(there)
 	local moves = r[STATE] == ARGV[5]
 	if moves then
 		r[STATE], r[SINCE], r[BY], r[OWED] = to, text(clock_seen()), ARGV[7], to == RELEASED and '1' or '0'
+		r[QUEUE_ID] = ARGV[8] ~= '' and ARGV[8] or r[QUEUE_ID]
 		call('HSET', held, ARGV[4], pack(r))
 	end
-	return { moves and 1 or 0, r[OWED], r[STATE], r[SINCE], r[LIST], r[SIDE], r[MESSAGE], r[CONVERSATION], r[DELIVERIES] }
+	local reply = { moves and 1 or 0, r[OWED], r[STATE], r[SINCE], r[LIST], r[SIDE], r[MESSAGE], r[CONVERSATION], r[DELIVERIES] }
+	for i = LISTS, #r do
+		reply[#reply + 1] = r[i]
+	end
+	return reply
 end
 
 function todo.paid()
@@ -63,8 +81,16 @@ function todo.paid()
 	return 1
 end
 
+local function has_list(r, list)
+	local found = r[LIST] == list
+	for i = LISTS + 1, #r, OF_LIST do
+		found = found or r[i] == list
+	end
+	return found
+end
+
 local function selects(r)
-	return (ARGV[7] == '' or r[CONVERSATION] == ARGV[7]) and (ARGV[8] == '' or r[LIST] == ARGV[8])
+	return (ARGV[7] == '' or r[CONVERSATION] == ARGV[7]) and (ARGV[8] == '' or has_list(r, ARGV[8]))
 		and (ARGV[9] == '' or r[STATE] == ARGV[9])
 end
 
@@ -74,7 +100,7 @@ function todo.each()
 		ids = call('ZRANGEBYSCORE', order, '(' .. ARGV[4], '+inf', 'LIMIT', 0, AT_ONCE)
 	end
 	for _, packed in ipairs(#ids > 0 and call('HMGET', held, unpack(ids)) or {}) do
-		local r = packed and row(packed)
+		local r = packed and entry(packed)
 		if r and #rows < tonumber(ARGV[5]) then
 			rows[#rows + 1] = selects(r) and r or nil
 			last = r[2]
