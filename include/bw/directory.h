@@ -19,7 +19,7 @@ struct bw_list {
 	struct bw_slice address; /* normalised */
 	int64_t size;            /* members */
 	enum bw_tier tier;
-	enum bw_source source;
+	enum bw_source source;   /* of the size */
 	bool unconfirmed;        /* its next post is held, whoever sends it */
 	struct bw_slice owner;   /* normalised address, "" if none */
 	struct bw_slice list_id; /* RFC 2919 id, lower case, "" if none */
@@ -45,6 +45,8 @@ struct bw_directory_builder *bw_directory_builder_new(const struct bw_tier_bound
 void bw_directory_builder_free(struct bw_directory_builder **b);
 /* Adds or, when the address is there already, replaces it if the new source is at least as strong
  * (operator > config > import > learned); a weaker one changes nothing and is no error. Addresses must be normalised.
+ * The operator's size may be 0: then size and `unconfirmed` are those of the strongest other source, in any order of adding, and
+ * without one there is no such list.
  * BW_ERR_INPUT, BW_ERR_RANGE (size 1..BW_LIST_SIZE_MAX), BW_ERR_LIMIT (posters), BW_ERR_MEMORY. */
 enum bw_err bw_directory_add(struct bw_directory_builder *b, const struct bw_list_entry *entry, struct bw_why *why);
 /* Ends building: a snapshot with one reference; the builder is empty afterwards. */

@@ -124,7 +124,7 @@ static enum bw_err check_entry(const struct bw_list_entry *entry, struct bw_why 
 	printable(entry->address, list);
 	if (!is_address(entry->address))
 		return bw_fail(why, BW_ERR_INPUT, "list \"%s\": this is no address, wanted local-part@domain", list);
-	if (entry->size < 1 || entry->size > BW_LIST_SIZE_MAX)
+	if (entry->size < (entry->source == BW_SOURCE_OPERATOR ? 0 : 1) || entry->size > BW_LIST_SIZE_MAX)
 		return bw_fail(why, BW_ERR_RANGE, "list %s: size %lld is out of range, allowed: 1 to %lld", list, (long long)entry->size,
 		               (long long)BW_LIST_SIZE_MAX);
 	if (entry->source >= BW_SOURCE_COUNT)
@@ -267,6 +267,7 @@ static bool make_record(struct bw_directory_builder *b, const struct bw_list_ent
 		.list_id_n = (uint16_t)entry->list_id.n,
 		.tier = (uint8_t)bw_tier_of(&b->bounds, entry->size),
 		.source = (uint8_t)entry->source,
+		.texts = (uint8_t)entry->source,
 		.unconfirmed = entry->unconfirmed,
 	};
 
@@ -313,6 +314,25 @@ static int strength(uint8_t source)
 	return order[source];
 }
 
+/* Of what the old record holds, the part that the new one is too weak for. */
+static void keep_stronger(struct bw_directory_record *record, const struct bw_directory_record *old)
+{
+	bool size = record->size > 0 && (old->size == 0 || strength(record->source) >= strength(old->source));
+
+	if (!size) {
+		record->size = old->size;
+		record->tier = old->tier;
+		record->source = old->source;
+		record->unconfirmed = old->unconfirmed;
+	}
+	if (strength(record->texts) < strength(old->texts)) {
+		record->text = old->text;
+		record->list_id_n = old->list_id_n;
+		record->detail = old->detail;
+		record->texts = old->texts;
+	}
+}
+
 enum bw_err bw_directory_add(struct bw_directory_builder *b, const struct bw_list_entry *entry, struct bw_why *why)
 {
 	enum bw_err err = check_entry(entry, why);
@@ -324,13 +344,16 @@ enum bw_err bw_directory_add(struct bw_directory_builder *b, const struct bw_lis
 	uint32_t hash = bw_directory_hash(b->seed, entry->address);
 	uint32_t at = bw_directory_index_find(&b->by_address, hash, same_address, &find);
 
-	if (at != BW_DIRECTORY_NONE && strength((uint8_t)entry->source) < strength(b->records[at].source))
+	if (at != BW_DIRECTORY_NONE && b->records[at].size > 0 &&
+	    strength((uint8_t)entry->source) < strength(b->records[at].source))
 		return BW_OK;
 	if (!reserve(b) || !make_record(b, entry, &record))
 		return no_memory(why);
 	if (at == BW_DIRECTORY_NONE) {
 		at = (uint32_t)b->count++;
 		bw_directory_index_put(&b->by_address, hash, at);
+	} else {
+		keep_stronger(&record, &b->records[at]);
 	}
 	b->records[at] = record;
 	return BW_OK;
@@ -416,8 +439,21 @@ static struct bw_directory_record *shrink(struct bw_directory_record *records, s
 	return smaller == NULL ? records : smaller;
 }
 
+/* What nobody gave a size is no list: an import that knew it has forgotten it. */
+static void drop_sizeless(struct bw_directory_builder *b)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->records[i].size > 0)
+			b->records[kept++] = b->records[i];
+	}
+	b->count = kept;
+}
+
 enum bw_err bw_directory_build(struct bw_directory_builder *b, struct bw_directory **out, struct bw_why *why)
 {
+	drop_sizeless(b);
 	struct bw_directory *d = new_snapshot(b);
 
 	if (d == NULL)

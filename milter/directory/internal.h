@@ -59,7 +59,8 @@ struct bw_directory_record {
 	uint32_t detail; /* owner and posters, shared among lists that have the same; or BW_DIRECTORY_NONE */
 	uint32_t size;
 	uint16_t address_n, list_id_n;
-	uint8_t tier, source;
+	uint8_t tier;
+	uint8_t source, texts; /* where the size is from, and where owner, List-Id and posters are from */
 	bool unconfirmed;
 };
 

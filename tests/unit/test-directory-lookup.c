@@ -113,6 +113,53 @@ static void test_posters(void **state)
 	bw_directory_unref(&d);
 }
 
+/* An operator who names posters and no size: the size is the import's, today's and tomorrow's. */
+static void test_sizeless(void **state)
+{
+	static const int orders[][3] = { { 0, 1, 2 }, { 2, 1, 0 }, { 1, 0, 2 }, { 1, 2, 0 }, { 0, 2, 1 }, { 2, 0, 1 } };
+	const struct bw_slice posters[] = { s("auth:comms@x") }, others[] = { s("auth:other@x") };
+	struct bw_list_entry entries[] = { entry("all@x", 0, BW_SOURCE_OPERATOR), entry("all@x", 900, BW_SOURCE_IMPORT),
+		                               entry("all@x", 5, BW_SOURCE_LEARNED) };
+
+	(void)state;
+	entries[0].posters = posters;
+	entries[0].list_id = s("all.x");
+	entries[1].posters = others;
+	entries[0].poster_count = entries[1].poster_count = 1;
+	entries[1].unconfirmed = true;
+	entries[1].owner = s("owner@x");
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct bw_directory_builder *b = new_builder();
+
+		for (size_t k = 0; k < 3; k++)
+			assert_int_equal(bw_directory_add(b, &entries[orders[i][k]], NULL), BW_OK);
+		struct bw_directory *d = build(&b);
+		const struct bw_list *list = bw_directory_find(d, s("all@x"));
+
+		assert_non_null(list);
+		assert_int_equal(list->size, 900);
+		assert_int_equal(list->tier, BW_TIER_MEDIUM);
+		assert_int_equal(list->source, BW_SOURCE_IMPORT);
+		assert_true(list->unconfirmed);
+		assert_int_equal(list->owner.n, 0);
+		assert_slice(list->list_id, "all.x");
+		assert_int_equal(list->poster_count, 1);
+		assert_slice(list->posters[0], "auth:comms@x");
+		bw_directory_unref(&d);
+	}
+	/* Without anybody's size it is no list; nobody but the operator may leave it out. */
+	struct bw_directory_builder *b = new_builder();
+
+	assert_int_equal(bw_directory_add(b, &entries[0], NULL), BW_OK);
+	entries[1].size = 0;
+	assert_int_equal(bw_directory_add(b, &entries[1], NULL), BW_ERR_RANGE);
+	struct bw_directory *d = build(&b);
+
+	assert_int_equal(bw_directory_count(d), 0);
+	assert_null(bw_directory_find(d, s("all@x")));
+	bw_directory_unref(&d);
+}
+
 /* The stronger source stays, whatever the order; equals replace. */
 static void test_sources(void **state)
 {
@@ -274,7 +321,7 @@ static void test_refused_entries_change_nothing(void **state)
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		const struct refusal *r = &refusals[i];
 		struct bw_slice poster = r->poster == NULL ? s("") : s(r->poster);
-		struct bw_list_entry e = { s(r->address), r->size, BW_SOURCE_OPERATOR, false, s(r->owner),
+		struct bw_list_entry e = { s(r->address), r->size, BW_SOURCE_CONFIG, false, s(r->owner),
 			                       s(r->list_id), &poster, r->poster != NULL };
 		struct bw_why why = { "" };
 
@@ -321,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_everything_comes_back),
 		cmocka_unit_test(test_posters),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_sizeless),
 		cmocka_unit_test(test_replacing_replaces_all),
 		cmocka_unit_test(test_order_and_absence),
 		cmocka_unit_test(test_shared_list_id),

@@ -3,7 +3,7 @@
 #include "store-kit.h"
 
 static const char *const tables[] = { "meta",    "list", "tally",   "entry",   "conversation",    "join_key",
-	                                  "message", "part", "breaker", "setting", "setting_history", "directory",
+	                                  "message", "part", "breaker", "setting", "setting_history", "directory_row",
 	                                  "host",    "held", "event" };
 
 static int64_t rows_of(const char *table)
