@@ -49,8 +49,6 @@ struct bw_store_ops {
 	enum bw_err (*settle)(struct bw_store *s, const struct bw_settle_in *in, size_t n, struct bw_why *why);
 	/* Adds amounts, then sums: totals[i] belongs to in[i], over all hosts, amounts of the same call included. Not idempotent. */
 	enum bw_err (*meter)(struct bw_store *s, const struct bw_meter_in *in, int64_t *totals, size_t n, struct bw_why *why);
-	/* Adds amounts, then sums: totals[i] belongs to in[i], over all hosts, amounts of the same call included. Not idempotent. */
-	enum bw_err (*meter)(struct bw_store *s, const struct bw_meter_in *in, int64_t *totals, size_t n, struct bw_why *why);
 	enum bw_err (*breaker_get)(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out, struct bw_why *why);
 	/* Writes `next` if the stored version is next->version; the stored version becomes one more. BW_ERR_CONFLICT. */
 	enum bw_err (*breaker_cas)(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next, struct bw_why *why);

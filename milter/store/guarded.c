@@ -103,7 +103,6 @@ EITHER(now, (STORE, int64_t *now_ms, WHY), now_ms)
 EITHER(count, (STORE, const struct bw_count_in *in, struct bw_count_out *out, size_t n, WHY), in, out, n)
 EITHER(settle, (STORE, const struct bw_settle_in *in, size_t n, WHY), in, n)
 EITHER(meter, (STORE, const struct bw_meter_in *in, int64_t *totals, size_t n, WHY), in, totals, n)
-EITHER(meter, (STORE, const struct bw_meter_in *in, int64_t *totals, size_t n, WHY), in, totals, n)
 EITHER(breaker_get, (STORE, const struct bw_breaker_key *key, struct bw_breaker *out, WHY), key, out)
 EITHER(breaker_cas, (STORE, const struct bw_breaker_key *key, const struct bw_breaker *next, WHY), key, next)
 EITHER(breaker_each, (STORE, int64_t now_ms, int64_t window_ms, bool all, BW_EACH(struct bw_breaker_row), WHY), now_ms, window_ms,
@@ -190,7 +189,6 @@ static const struct bw_store_ops ops = {
 	.now = now,
 	.count = count,
 	.settle = settle,
-	.meter = meter,
 	.meter = meter,
 	.breaker_get = breaker_get,
 	.breaker_cas = breaker_cas,
