@@ -29,6 +29,11 @@ enum bw_rule {
 	BW_RULE_DEGRADED,             /* the share of a threshold that one host may let pass alone */
 	BW_RULE_AUTOMATON,            /* an automatic message to a list */
 	BW_RULE_TOO_MANY_LISTS,       /* more lists in one message than facts can hold */
+	BW_RULE_SENDER_RECIPIENTS,    /* one identity: more single recipients than allowed in the window */
+	BW_RULE_SENDER_POSTS,         /* one identity: more new posts to lists of which it is no poster */
+	BW_RULE_MAILBOX,              /* more messages than allowed to each of its recipients */
+	BW_RULE_ORIGIN,               /* an own domain in From:, from outside */
+	BW_RULE_CAPACITY,             /* more deliveries of the whole installation than allowed */
 	BW_RULE_COUNT
 };
 const char *bw_phase_name(enum bw_phase phase); /* "closed", "open", "half-open" */
@@ -37,6 +42,10 @@ const char *bw_override_name(enum bw_override value); /* "none", "forced-open", 
 bool bw_override_parse(struct bw_slice word, enum bw_override *out);
 const char *bw_rule_name(enum bw_rule rule); /* "conversation.senders", "gate.fanout", ... */
 bool bw_rule_parse(struct bw_slice word, enum bw_rule *out);
+
+/* Is the breaker's key an identity ("auth:", "cert:", "inside:", "outside:"), not a list? Then it is the sender guard's: its scope is the
+ * list's, with the identity in the place of the address, which never has a ':' that early. */
+bool bw_breaker_is_senders(struct bw_slice list);
 
 #define BW_OWNER_BYTES  64
 #define BW_REASON_BYTES 200

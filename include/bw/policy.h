@@ -48,6 +48,8 @@ struct bw_case {
 	enum bw_side side;
 	enum bw_class class;
 	enum bw_evidence evidence;
+	bool auto_generated;  /* RFC 3834: a program's message of its own accord */
+	bool foreign_origin;  /* an own domain in From:, from outside, and nothing trusted says that it may */
 	bool lists_cut;       /* the message has more lists than facts hold */
 	int64_t degraded;     /* 0: the shared store counted; else the number of known daemons (at least 1) that share the thresholds now */
 	int32_t jitter_permille; /* of block times, -100..100; given, so that rules stay pure */
@@ -75,6 +77,25 @@ bool bw_policy_is_counted(enum bw_class class);
 void bw_policy_judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_opinion *out);
 /* For everything else: gate, conversation and list guards and both breakers. */
 void bw_policy_judge(const struct bw_case *c, struct bw_opinion *out);
+/* What one identity sent, for the sender guard; totals of the window hold this message. */
+struct bw_sender_case {
+	int64_t now_ms;
+	const struct bw_limits *limits;
+	enum bw_mode mode;          /* of the guard for such identities: bw_policy_sender_mode() */
+	struct bw_slice who;        /* "auth:jane@utah.example" */
+	int64_t recipients, posts;  /* of this message */
+	int64_t total_recipients, total_posts;
+	int64_t fanout;
+	struct bw_breaker record;
+	int32_t jitter_permille;
+};
+enum bw_mode bw_policy_sender_mode(const struct bw_limits *limits, enum bw_identity_kind kind, enum bw_client client);
+/* Its breaker's transition is out->list. */
+void bw_policy_judge_sender(const struct bw_sender_case *c, struct bw_opinion *out);
+/* `messages`: in the window with this one, to that recipient of the message who has least. */
+void bw_policy_judge_mailbox(const struct bw_limits *limits, struct bw_slice mailbox, int64_t messages, struct bw_opinion *out);
+/* `deliveries`: of this message, to lists among others; `total`: in the window with it. One message always fits. */
+void bw_policy_judge_capacity(const struct bw_limits *limits, int64_t deliveries, int64_t total, struct bw_opinion *out);
 /* The strictest of `n` opinions (semantics 7; among equals the guard that stands first, then the first list). n = 0 is accept. */
 void bw_policy_combine(const struct bw_opinion *opinions, size_t n, struct bw_verdict *out);
 /* The window that `rule` counts in, in ms; 0 for rules without one. */

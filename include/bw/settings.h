@@ -39,6 +39,28 @@ struct bw_limits {
 		enum bw_action action;      /* on protocol evidence; DSNs are held instead of discarded */
 		enum bw_action weak_action; /* on weak evidence */
 	} automaton;
+	struct {
+		enum bw_mode mode;
+		enum bw_action action;
+	} origin;
+	/* Of the whole installation: the same in every tier, and no list has its own. */
+	struct {
+		enum bw_mode mode;        /* for authenticated identities and class submission */
+		enum bw_mode others_mode; /* for all others */
+		enum bw_action action;
+		int64_t recipients, posts;
+		int64_t window_ms, block_ms, block_max_ms;
+	} sender;
+	struct {
+		enum bw_mode mode;
+		enum bw_action action;
+		int64_t messages, window_ms;
+	} mailbox;
+	struct {
+		enum bw_mode mode;
+		enum bw_action action;
+		int64_t deliveries, window_ms;
+	} capacity;
 };
 
 enum bw_value_kind { BW_VALUE_COUNT, BW_VALUE_DURATION, BW_VALUE_MODE, BW_VALUE_ACTION };
@@ -51,6 +73,7 @@ struct bw_setting {
 	int64_t def[BW_TIER_COUNT];
 	int64_t min, max; /* of counts and durations (ms) */
 	bool may_be_off;  /* "off" is allowed, stored as 0 */
+	bool whole;       /* of the whole installation: GUARD.FIELD is its only name */
 	const char *help;
 };
 

@@ -5,9 +5,19 @@
 #include "bw/parse.h"
 #include "bw/verdict.h"
 
+/* What the sender guard watches is an identity, what the mailbox guard watches an address without members. */
+static bool say_key(struct bw_buf *out, const struct bw_explain *w)
+{
+	if (w->guard != BW_GUARD_SENDER && w->guard != BW_GUARD_MAILBOX)
+		return false;
+	bw_buf_add_text(out, w->guard == BW_GUARD_SENDER ? " from " : " to ");
+	bw_buf_add(out, w->list);
+	return true;
+}
+
 static void say_members(struct bw_buf *out, const struct bw_explain *w)
 {
-	if (w->list.n == 0)
+	if (w->list.n == 0 || say_key(out, w))
 		return;
 	bw_buf_add_text(out, " to ");
 	bw_buf_add(out, w->list);
@@ -112,6 +122,42 @@ static void say_automaton(struct bw_buf *out, const struct bw_explain *w)
 	say_members(out, w);
 }
 
+static void say_sum(struct bw_buf *out, const struct bw_explain *w, const char *what)
+{
+	bw_print_count(out, w->ordinal);
+	bw_buf_printf(out, " %s of at most ", what);
+	bw_print_count(out, w->limit);
+	bw_buf_add_text(out, " in ");
+	bw_print_duration_words(out, w->window_ms);
+	say_members(out, w);
+}
+
+static void say_recipients(struct bw_buf *out, const struct bw_explain *w)
+{
+	say_sum(out, w, "recipients");
+}
+
+static void say_posts(struct bw_buf *out, const struct bw_explain *w)
+{
+	say_sum(out, w, "new posts to lists of others");
+}
+
+static void say_mailbox(struct bw_buf *out, const struct bw_explain *w)
+{
+	say_sum(out, w, "messages");
+}
+
+static void say_origin(struct bw_buf *out, const struct bw_explain *w)
+{
+	bw_buf_add_text(out, "an own domain in From:, from outside and without dmarc=pass");
+	say_members(out, w);
+}
+
+static void say_capacity(struct bw_buf *out, const struct bw_explain *w)
+{
+	say_sum(out, w, "deliveries of the whole installation");
+}
+
 static void say_too_many(struct bw_buf *out, const struct bw_explain *w)
 {
 	bw_buf_add_text(out, "more lists in one message than can be judged (at most ");
@@ -136,6 +182,11 @@ static say_fn *const sentences[] = {
 	[BW_RULE_DEGRADED] = say_degraded,
 	[BW_RULE_AUTOMATON] = say_automaton,
 	[BW_RULE_TOO_MANY_LISTS] = say_too_many,
+	[BW_RULE_SENDER_RECIPIENTS] = say_recipients,
+	[BW_RULE_SENDER_POSTS] = say_posts,
+	[BW_RULE_MAILBOX] = say_mailbox,
+	[BW_RULE_ORIGIN] = say_origin,
+	[BW_RULE_CAPACITY] = say_capacity,
 };
 static_assert(sizeof(sentences) / sizeof(sentences[0]) == BW_RULE_COUNT, "a sentence for every rule");
 

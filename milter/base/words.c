@@ -48,4 +48,15 @@ WORDS(phase, BW_PHASE_COUNT, "closed", "open", "half-open")
 WORDS(override, BW_OVERRIDE_COUNT, "none", "forced-open", "disabled")
 WORDS(rule, BW_RULE_COUNT, "none", "gate.unconfirmed", "gate.fanout", "conversation.senders", "conversation.replies",
       "conversation.day-senders", "list.senders", "list.budget", "open", "probation", "forced-open", "degraded", "automaton",
-      "gate.lists")
+      "gate.lists", "sender.recipients", "sender.posts", "mailbox.messages", "origin", "capacity.deliveries")
+
+bool bw_breaker_is_senders(struct bw_slice list)
+{
+	static const char *const kinds[] = { "auth:", "cert:", "inside:", "outside:" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (bw_slice_starts_nocase(list, bw_slice_of(kinds[i])))
+			return true;
+	}
+	return false;
+}

@@ -125,7 +125,8 @@ static void print_threshold(struct bw_buf *out, enum bw_tier tier, const struct 
 	bw_buf_add_text(out, quoted ? "\";\n" : ";\n");
 }
 
-static void print_guards(struct bw_buf *out, enum bw_tier tier, bool prose)
+/* The rows that each tier has, or those of the whole installation. */
+static void print_guards(struct bw_buf *out, enum bw_tier tier, bool whole, bool prose)
 {
 	struct bw_slice open = { 0 };
 
@@ -133,6 +134,8 @@ static void print_guards(struct bw_buf *out, enum bw_tier tier, bool prose)
 		const struct bw_setting *row = bw_setting_at(i);
 		struct bw_slice guard = bw_config_guard_of(row);
 
+		if (row->whole != whole)
+			continue;
 		if (!bw_slice_equal(guard, open)) {
 			if (open.n > 0)
 				bw_buf_add_text(out, "\t\t};\n");
@@ -169,9 +172,13 @@ static void print_tiers(struct bw_buf *out)
 	for (int tier = BW_TIER_COUNT - 1; tier >= 0; tier--) {
 		bw_buf_printf(out, "\t%s: {\n", bw_tier_name((enum bw_tier)tier));
 		print_from(out, (enum bw_tier)tier);
-		print_guards(out, (enum bw_tier)tier, tier == BW_TIER_HUGE);
+		print_guards(out, (enum bw_tier)tier, false, tier == BW_TIER_HUGE);
 		bw_buf_add_text(out, "\t};\n");
 	}
+	comment(out, 1, "Guards that watch no list: one value for the whole installation.");
+	bw_buf_add_text(out, "\tall: {\n");
+	print_guards(out, BW_TIER_HUGE, true, true);
+	bw_buf_add_text(out, "\t};\n");
 	bw_buf_add_text(out, "};\n");
 }
 

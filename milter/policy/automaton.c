@@ -1,5 +1,6 @@
 /* The automaton guard: automatic messages to a list of medium and above, or to an open conversation. They count nowhere
- * else. Delivery status notifications are never discarded, because losing one hides that mail was lost; but they wait:
+ * else. Delivery status notifications are never discarded, because losing one hides that mail was lost, nor is what a program wrote
+ * of its own accord (RFC 3834: auto-generated), which may be an alarm; but they wait:
  * what is counted nowhere must not pass, or a post dressed as a report would be the door to 840,000 mailboxes. */
 #include "guards.h"
 
@@ -26,7 +27,7 @@ static enum bw_action action_of(const struct bw_case *c)
 	enum bw_action action =
 		c->evidence == BW_EVIDENCE_PROTOCOL ? c->limits->automaton.action : c->limits->automaton.weak_action;
 
-	return c->class == BW_CLASS_DSN && action == BW_DISCARD ? BW_HOLD : action;
+	return (c->class == BW_CLASS_DSN || c->auto_generated) && action == BW_DISCARD ? BW_HOLD : action;
 }
 
 static void judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_finding *out)
@@ -52,7 +53,7 @@ static void judge_gate(const struct bw_case *c, bool conversation_open, struct b
 
 void bw_policy_judge_automaton(const struct bw_case *c, bool conversation_open, struct bw_opinion *out)
 {
-	struct bw_finding findings[4] = { 0 }; /* gate, conversation, list, automaton */
+	struct bw_finding findings[5] = { 0 }; /* gate, conversation, list, automaton, origin */
 	const struct bw_finding no_gate = { 0 };
 
 	*out = (struct bw_opinion){ 0 };
@@ -61,5 +62,6 @@ void bw_policy_judge_automaton(const struct bw_case *c, bool conversation_open, 
 	bw_policy_judge_conversation(c, false, &findings[1], &out->conversation);
 	bw_policy_judge_list(c, false, &no_gate, &findings[2], &out->list);
 	judge_automaton(c, conversation_open, &findings[3]);
-	bw_policy_conclude(c, findings, 4, out);
+	bw_policy_judge_origin(c, &findings[4]);
+	bw_policy_conclude(c, findings, 5, out);
 }

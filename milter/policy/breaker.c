@@ -126,13 +126,15 @@ static void step_closed(const struct bw_breaker_limits *limits, const struct bw_
 }
 
 /* In probation one sender may write, whatever the guard's limit of senders is; the message that found the breaker calm is
- * that sender's. A budget knows no senders: what would exceed it re-opens. A relapse by a second sender keeps the rule
+ * that sender's. A budget knows no senders, and a sender's
+ * breaker has but one: what would exceed their limits re-opens. A relapse by a second sender keeps the rule
  * of the trip, because it is that rule's calm which ends the block. */
 static void step_half_open(const struct bw_breaker_limits *limits, const struct bw_breaker *record,
                            const struct bw_breaker_input *in, struct bw_transition *t)
 {
 	bool second = record->phase == BW_PHASE_HALF_OPEN && in->phase_senders > 1;
-	bool budget = in->over && in->rule == BW_RULE_LIST_BUDGET;
+	bool budget = in->over && (in->rule == BW_RULE_LIST_BUDGET || in->rule == BW_RULE_SENDER_RECIPIENTS ||
+	                           in->rule == BW_RULE_SENDER_POSTS);
 
 	if (!second && !budget)
 		return;

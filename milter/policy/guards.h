@@ -68,7 +68,11 @@ void bw_policy_judge_conversation(const struct bw_case *c, bool counted, struct 
 void bw_policy_judge_list(const struct bw_case *c, bool counted, const struct bw_finding *gate, struct bw_finding *out,
                           struct bw_transition *next);
 
+void bw_policy_judge_origin(const struct bw_case *c, struct bw_finding *out);
+
 /* The findings of one list, in the order of the guards, as its opinion's verdict; transitions must be set. */
+void bw_policy_conclude_one(const struct bw_finding *finding, struct bw_opinion *out); /* for guards that watch no list */
+void bw_policy_conclude_one(const struct bw_finding *finding, struct bw_opinion *out); /* for guards that watch no list */
 void bw_policy_conclude(const struct bw_case *c, const struct bw_finding *findings, size_t n, struct bw_opinion *out);
 
 #endif

@@ -48,7 +48,7 @@ static bool stops_here(const struct bw_finding *gate, const struct bw_finding *g
 
 void bw_policy_judge(const struct bw_case *c, struct bw_opinion *out)
 {
-	struct bw_finding findings[3] = { 0 };
+	struct bw_finding findings[4] = { 0 };
 	struct bw_finding *gate = &findings[0], *conversation = &findings[1], *list = &findings[2];
 	bool anew = is_judged_anew(c->counts.seen);
 
@@ -58,5 +58,7 @@ void bw_policy_judge(const struct bw_case *c, struct bw_opinion *out)
 	bw_policy_judge_conversation(c, anew, conversation, &out->conversation);
 	bw_policy_judge_list(c, anew, gate, list, &out->list);
 	out->counted_stop = stops_here(gate, conversation) || stops_here(gate, list);
-	bw_policy_conclude(c, findings, 3, out);
+	if (anew)
+		bw_policy_judge_origin(c, &findings[3]);
+	bw_policy_conclude(c, findings, 4, out);
 }

@@ -193,6 +193,9 @@ enum bw_err bw_settings_set(struct bw_settings *s, struct bw_slice name, struct 
 		return err;
 	if (t.installation_mode)
 		return set_mode(s, value, why);
+	if (t.row->whole && (t.one_tier || t.address.n > 0))
+		return bw_fail(why, BW_ERR_INPUT, "%s is one for the whole installation: neither a tier nor a list has its own",
+		               t.row->name);
 	err = bw_setting_parse(t.row, name, value, &raw, why);
 	if (err != BW_OK)
 		return err;
@@ -281,4 +284,9 @@ void bw_settings_resolve(const struct bw_settings *s, enum bw_tier tier, struct 
 	cap(&out->conversation.mode, s->mode);
 	cap(&out->list.mode, s->mode);
 	cap(&out->automaton.mode, s->mode);
+	cap(&out->origin.mode, s->mode);
+	cap(&out->sender.mode, s->mode);
+	cap(&out->sender.others_mode, s->mode);
+	cap(&out->mailbox.mode, s->mode);
+	cap(&out->capacity.mode, s->mode);
 }

@@ -12,15 +12,24 @@
 #define OFF                 0
 
 #define COUNT(guard, field, off, text, ...)                                                                               \
-	{ #guard "." #field, BW_VALUE_COUNT, ITEM(guard, field), __VA_ARGS__, 1, 10000, off, text }
+	{ #guard "." #field, BW_VALUE_COUNT, ITEM(guard, field), __VA_ARGS__, 1, 10000, off, false, text }
 #define DELIVERIES(guard, field, text, ...)                                                                               \
-	{ #guard "." #field, BW_VALUE_COUNT, ITEM(guard, field), __VA_ARGS__, 1, INT64_C(1000000000000), true, text }
+	{ #guard "." #field, BW_VALUE_COUNT, ITEM(guard, field), __VA_ARGS__, 1, INT64_C(1000000000000), true, false, text }
 #define DURATION(guard, field, text, ...)                                                                                 \
-	{ #guard "." #field, BW_VALUE_DURATION, ITEM(guard, field##_ms), __VA_ARGS__, BW_SECOND_MS, 30 * BW_DAY_MS, false, text }
+	{ #guard "." #field, BW_VALUE_DURATION, ITEM(guard, field##_ms), __VA_ARGS__, BW_SECOND_MS, 30 * BW_DAY_MS, false, false, text }
 #define MODE(guard, text, ...)                                                                                            \
-	{ #guard ".mode", BW_VALUE_MODE, ITEM(guard, mode), __VA_ARGS__, 0, BW_MODE_COUNT - 1, false, text }
+	{ #guard ".mode", BW_VALUE_MODE, ITEM(guard, mode), __VA_ARGS__, 0, BW_MODE_COUNT - 1, false, false, text }
 #define ACTION(guard, field, text, ...)                                                                                   \
-	{ #guard "." #field, BW_VALUE_ACTION, ITEM(guard, field), __VA_ARGS__, BW_TAG, BW_REJECT, false, text }
+	{ #guard "." #field, BW_VALUE_ACTION, ITEM(guard, field), __VA_ARGS__, BW_TAG, BW_REJECT, false, false, text }
+/* Of the whole installation. Windows of sums are at most a day: they are kept in slots of seconds. */
+#define WHOLE(guard, field, max, text, v)                                                                                 \
+	{ #guard "." #field, BW_VALUE_COUNT, ITEM(guard, field), ALL(v), 1, max, true, true, text }
+#define WHOLE_DURATION(guard, field, least, most, text, v)                                                                \
+	{ #guard "." #field, BW_VALUE_DURATION, ITEM(guard, field##_ms), ALL(v), least, most, false, true, text }
+#define WHOLE_MODE(guard, field, text, v)                                                                                 \
+	{ #guard "." #field, BW_VALUE_MODE, ITEM(guard, field), ALL(v), 0, BW_MODE_COUNT - 1, false, true, text }
+#define WHOLE_ACTION(guard, v)                                                                                            \
+	{ #guard ".action", BW_VALUE_ACTION, ITEM(guard, action), ALL(v), BW_TAG, BW_REJECT, false, true, HELP_ACTION }
 /* clang-format on */
 
 #define HELP_MODE   "enforce acts; shadow decides, counts and logs the same and lets the message pass; off says nothing."
@@ -65,6 +74,41 @@ static const struct bw_setting rows[] = {
 	       ALL(BW_DISCARD)),
 	ACTION(automaton, weak_action, "What happens to a message that only looks automatic (its subject, a vendor's header).",
 	       ALL(BW_HOLD)),
+
+	MODE(origin, "For mail to a list that has an own domain in From:, comes from outside, and carries no dmarc=pass of an own "
+	             "authserv-id (internal.authserv_ids). Starts in shadow even where the rest enforces.",
+	     ALL(BW_MODE_SHADOW)),
+	ACTION(origin, action, HELP_ACTION, ALL(BW_HOLD)),
+
+	WHOLE_MODE(sender, mode, "For authenticated identities and clients of class submission. " HELP_MODE, BW_MODE_ENFORCE),
+	WHOLE_MODE(sender, others_mode, "The same for all other identities (inside and outside envelope senders).", BW_MODE_OFF),
+	WHOLE_ACTION(sender, BW_HOLD),
+	WHOLE(sender, recipients, 1000000,
+	      "Recipients of one identity that pass within the window before its breaker trips; a list counts as one.", 2000),
+	WHOLE(sender, posts, 10000,
+	      "New posts of one identity within the window to lists of medium and above of which it is no poster.", 20),
+	WHOLE_DURATION(sender, window, BW_MINUTE_MS, BW_DAY_MS,
+	               "The sliding window of recipients and posts (to ten seconds), and the length of probation.", BW_HOUR_MS),
+	WHOLE_DURATION(sender, block, BW_SECOND_MS, 30 * BW_DAY_MS, HELP_BLOCK, 30 * BW_MINUTE_MS),
+	WHOLE_DURATION(sender, block_max, BW_SECOND_MS, 30 * BW_DAY_MS, HELP_MAX, BW_DAY_MS),
+
+	WHOLE_MODE(mailbox, mode, "For messages from outside, and automatic ones from anywhere, to one mailbox. " HELP_MODE,
+	           BW_MODE_ENFORCE),
+	WHOLE_ACTION(mailbox, BW_THROTTLE),
+	WHOLE(mailbox, messages, 1000000,
+	      "Messages to one mailbox that pass within the window; one is stopped only if each of its recipients is over its limit.",
+	      100),
+	WHOLE_DURATION(mailbox, window, BW_MINUTE_MS, BW_DAY_MS, "The sliding window of messages (to ten seconds).",
+	               10 * BW_MINUTE_MS),
+
+	WHOLE_MODE(capacity, mode, HELP_MODE, BW_MODE_ENFORCE),
+	WHOLE_ACTION(capacity, BW_HOLD),
+	WHOLE(capacity, deliveries, INT64_C(1000000000000),
+	      "Deliveries of the whole installation within the window, approximately; beyond, mail to lists is stopped, never single "
+	      "mail.",
+	      OFF),
+	WHOLE_DURATION(capacity, window, BW_MINUTE_MS, BW_DAY_MS, "The sliding window of deliveries (to ten seconds).",
+	               BW_MINUTE_MS),
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

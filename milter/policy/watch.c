@@ -13,6 +13,13 @@ int64_t bw_policy_window(const struct bw_limits *limits, enum bw_rule rule)
 	case BW_RULE_LIST_SENDERS:
 	case BW_RULE_LIST_BUDGET:
 		return limits->list.window_ms;
+	case BW_RULE_SENDER_RECIPIENTS:
+	case BW_RULE_SENDER_POSTS:
+		return limits->sender.window_ms;
+	case BW_RULE_MAILBOX:
+		return limits->mailbox.window_ms;
+	case BW_RULE_CAPACITY:
+		return limits->capacity.window_ms;
 	default:
 		return 0;
 	}
