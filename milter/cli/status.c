@@ -4,6 +4,7 @@
 
 #include "breakers.h"
 #include "bw/parse.h"
+#include "bw/stores.h"
 #include "status.h"
 
 enum { EVENTS_SHOWN = 5, BREAKERS_SHOWN = 10, WORST_SHOWN = 5 };
@@ -54,8 +55,9 @@ static void print_store(struct cli *c, const struct figures *f)
 	struct bw_buf text;
 
 	bw_buf_init(&text, 4200);
-	bw_buf_printf(&text, "%s, %s%s", config->store.backend, config->store.path,
-	              f->degraded ? "; DEGRADED: it does not answer every host" : "");
+	bw_stores_print(config, &text);
+	if (f->degraded)
+		bw_buf_add_text(&text, "; DEGRADED: it does not answer every host");
 	label(c, f->degraded ? STYLE_BAD : STYLE_PLAIN, "store:", bw_buf_text(&text));
 	bw_buf_done(&text);
 }
@@ -229,6 +231,8 @@ static enum bw_err print_json(struct cli *c, const struct figures *f, const stru
 
 	bw_cli_put_text(store, "backend", config->store.backend);
 	bw_cli_put_text(store, "path", config->store.path);
+	if (bw_stores_is_redis(config))
+		bw_cli_put_text(store, "server", config->store.redis_server);
 	bw_cli_put_text(o, "mode", bw_mode_name(bw_settings_mode(bw_world_settings(c->world))));
 	json_object_set_new(o, "store", store);
 	bw_cli_put_bool(o, "degraded", f->degraded);

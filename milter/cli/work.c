@@ -9,6 +9,7 @@
 
 #include "bw/clock.h"
 #include "bw/nearest.h"
+#include "bw/stores.h"
 
 #define CONFIG_PATH "/etc/breakwater/breakwater.conf"
 
@@ -16,7 +17,7 @@
 enum { OFFERS_MAX = 100000, SKIPPED_MAX = 4096 };
 
 /* store.busy is as long as mail may wait for somebody's lock; a person would rather wait than try again. */
-#define BUSY_MS (5 * BW_SECOND_MS)
+#define PATIENCE_MS (5 * BW_SECOND_MS)
 
 static void find_owner(struct cli *c)
 {
@@ -76,18 +77,42 @@ static enum bw_cli_exit check_store(struct cli *c, const char *path)
 	return BW_CLI_DONE;
 }
 
+/* The command goes on with this host's own store, and says so: what it stops is stopped here, and everywhere when the shared one is
+ * back. */
+static void warn_if_alone(struct cli *c, const struct bw_stores *stores)
+{
+	struct bw_why reason;
+	int64_t daemons;
+
+	if (stores->shared == NULL || !c->store->ops->degraded(c->store, &daemons))
+		return;
+	bw_store_guarded_reason(stores->shared, &reason);
+	fprintf(c->env->err, "breakwaterctl: warning: the shared store does not answer (%s); this host's own is used: what is stopped now is "
+	                     "stopped on this host, and on all when the shared store is back\n", reason.text);
+}
+
+/* With Redis, a host without a daemon has no store of its own: the shared one is enough there. */
 static enum bw_cli_exit open_store(struct cli *c)
 {
 	const struct bw_config *config = c->config;
-	enum bw_cli_exit code = check_store(c, config->store.path);
+	bool local = !bw_stores_is_redis(config) || access(config->store.path, F_OK) == 0;
+	enum bw_cli_exit code = local ? check_store(c, config->store.path) : BW_CLI_DONE;
+	struct bw_stores stores;
 
 	if (code != BW_CLI_DONE)
 		return code;
-	int64_t busy_ms = config->store.busy_ms > BUSY_MS ? config->store.busy_ms : BUSY_MS;
-	enum bw_err err = bw_store_sqlite_open(config->store.path, busy_ms, &c->store, &c->why);
+	enum bw_err err = bw_stores_open_for_command(config, PATIENCE_MS, local, &stores, &c->why);
 
-	if (err == BW_OK && c->env->now_ms == 0)
-		err = c->store->ops->now(c->store, &c->now_ms, &c->why);
+	c->store = stores.store;
+	if (err == BW_OK) {
+		int64_t now_ms;
+
+		err = c->store->ops->now(c->store, &now_ms, &c->why);
+		if (c->env->now_ms == 0 && err == BW_OK)
+			c->now_ms = now_ms;
+	}
+	if (err == BW_OK)
+		warn_if_alone(c, &stores);
 	return bw_cli_fail_err(err);
 }
 

@@ -25,11 +25,11 @@ int bw_background_start(void)
 	return fds[1];
 }
 
-void bw_background_ready(int fd)
+void bw_background_ready(int fd, bool keep_stderr)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int i = STDIN_FILENO; null >= 0 && i <= STDERR_FILENO; i++)
+	for (int i = STDIN_FILENO; null >= 0 && i <= (keep_stderr ? STDOUT_FILENO : STDERR_FILENO); i++)
 		dup2(null, i);
 	if (null > STDERR_FILENO)
 		close(null);

@@ -13,6 +13,7 @@
 #include "bw/clock.h"
 #include "bw/filter.h"
 #include "bw/mail.h"
+#include "guards.h"
 #include "log.h"
 #include "privileges.h"
 
@@ -84,36 +85,18 @@ static enum bw_err open_as_root(struct daemon *d, struct bw_why *why)
 	return err;
 }
 
-/* The file, and behind it a store in memory: when the disk is full or the file locked, counting goes on (semantics 9). */
-static enum bw_err open_guarded(struct daemon *d, struct bw_why *why)
-{
-	const struct bw_config *c = d->config;
-	struct bw_store *file = NULL, *memory = NULL;
-	enum bw_err err = bw_store_sqlite_open(c->store.path, c->store.busy_ms, &file, why);
-
-	if (err == BW_OK)
-		err = bw_store_sqlite_open(":memory:", c->store.busy_ms, &memory, why);
-	if (err == BW_OK)
-		err = bw_store_guarded_new(file, memory, &d->store, why);
-	if (err != BW_OK) {
-		bw_store_close(&memory);
-		bw_store_close(&file);
-	}
-	return err;
-}
-
 static enum bw_err open_store(struct daemon *d, struct bw_why *why)
 {
 	const struct bw_config *c = d->config;
 	enum bw_err err = bw_key_load(c->daemon.secret_file, true, &d->key, why);
 
 	if (err == BW_OK)
-		err = open_guarded(d, why);
+		err = bw_stores_open(c, &d->stores, why);
 	if (err != BW_OK)
 		return err;
 	struct bw_hash fingerprint = bw_key_fingerprint(&d->key);
 
-	return d->store->ops->claim(d->store, &fingerprint, why);
+	return d->stores.store->ops->claim(d->stores.store, &fingerprint, why);
 }
 
 static enum bw_err open_engine(struct daemon *d, struct bw_why *why)
@@ -123,13 +106,13 @@ static enum bw_err open_engine(struct daemon *d, struct bw_why *why)
 	struct bw_buf skipped;
 
 	bw_buf_init(&skipped, BW_LOGLINE_MAX);
-	enum bw_err err = bw_world_load(&d->key, d->config, d->store, &skipped, &world, why);
+	enum bw_err err = bw_world_load(&d->key, d->config, d->stores.store, &skipped, &world, why);
 
 	bw_watch_log_skipped(&skipped);
 	if (err != BW_OK)
 		return err;
 	d->config = NULL; /* the world's now */
-	d->engine = bw_engine_new(d->store, world, &options);
+	d->engine = bw_engine_new(d->stores.store, world, &options);
 	return d->engine == NULL ? bw_fail(why, BW_ERR_MEMORY, "no memory for the engine") : BW_OK;
 }
 
@@ -155,7 +138,7 @@ void bw_daemon_close(struct daemon *d)
 	if (bw_filter_open_transactions() > 0)
 		return;
 	bw_engine_free(&d->engine);
-	bw_store_close(&d->store);
+	bw_store_close(&d->stores.store);
 	bw_config_free(&d->config);
 }
 
@@ -234,6 +217,26 @@ void bw_daemon_block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
+/* The threads beside the filter's. */
+static bool start_helpers(struct daemon *d)
+{
+	if (pthread_create(&d->watcher, NULL, bw_watch_run, d) != 0)
+		return false;
+	if (d->stores.shared == NULL || pthread_create(&d->copier, NULL, bw_guards_copy, d) == 0)
+		return true;
+	atomic_store(&d->stopping, true);
+	pthread_join(d->watcher, NULL);
+	return false;
+}
+
+static void end_helpers(struct daemon *d)
+{
+	atomic_store(&d->stopping, true);
+	pthread_join(d->watcher, NULL);
+	if (d->stores.shared != NULL)
+		pthread_join(d->copier, NULL);
+}
+
 int bw_daemon_serve(struct daemon *d)
 {
 	sigset_t signals;
@@ -241,19 +244,17 @@ int bw_daemon_serve(struct daemon *d)
 
 	name_signals(&signals);
 	announce(d);
-	if (pthread_create(&d->watcher, NULL, bw_watch_run, d) != 0)
+	if (!start_helpers(d))
 		return 1;
 	if (pthread_create(&d->filter, NULL, run_filter, d) != 0) {
-		atomic_store(&d->stopping, true);
-		pthread_join(d->watcher, NULL);
+		end_helpers(d);
 		return 1;
 	}
 	wait_for_stop(d, &signals);
 	drain(d);
 	bw_filter_stop();
 	pthread_join(d->filter, &failed);
-	atomic_store(&d->stopping, true);
-	pthread_join(d->watcher, NULL);
+	end_helpers(d);
 	bw_log_text(BW_SEV_INFO, "stopped", "breakwaterd has ended");
 	return failed == NULL ? 0 : 1;
 }

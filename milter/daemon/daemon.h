@@ -1,7 +1,7 @@
 /* daemon.h: what breakwaterd's threads share.
  *
  * Layer:   daemon.
- * Threads: `engine` and `store` are thread-safe; the rest is set before threads start, but for `stopping`.
+ * Threads: `engine` and `stores` are thread-safe; the rest is set before threads start, but for `stopping`.
  */
 #ifndef BW_DAEMON_DAEMON_H
 #define BW_DAEMON_DAEMON_H
@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "bw/engine.h"
+#include "bw/stores.h"
 
 struct daemon {
 	const char *config_path;
@@ -17,11 +18,12 @@ struct daemon {
 	char host[256];
 	int64_t drain_ms;
 	struct bw_key key;
-	struct bw_store *store;
+	struct bw_stores stores;
 	struct bw_engine *engine;
 	int64_t started_ms;
-	pthread_t watcher, filter;
+	pthread_t watcher, filter, copier;
 	atomic_bool stopping, reload;
+	atomic_bool recovered; /* a store is back: what changed in it meanwhile is to be read */
 };
 
 /* From here on signals wait for bw_daemon_serve(): before the socket listens, and before any thread starts. */

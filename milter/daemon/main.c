@@ -64,6 +64,7 @@ static int run(const struct options *o, struct daemon *d)
 
 	bw_daemon_block_signals();
 	int parent = o->foreground ? -1 : bw_background_start();
+	bool to_stderr = strcmp(d->config->daemon.log, "stderr") == 0;
 
 	if (!o->foreground && parent < 0) {
 		perror("breakwaterd: cannot go to the background");
@@ -72,7 +73,7 @@ static int run(const struct options *o, struct daemon *d)
 		bw_log_text(BW_SEV_ERROR, "start-failed", why.text);
 	} else {
 		if (!o->foreground)
-			bw_background_ready(parent);
+			bw_background_ready(parent, to_stderr);
 		code = bw_daemon_serve(d);
 	}
 	bw_daemon_close(d);

@@ -8,16 +8,16 @@
 
 #include "bw/clock.h"
 #include "bw/parse.h"
-#include "daemon.h"
+#include "guards.h"
 #include "log.h"
 
-enum { LOOK_EVERY_MS = 100, BEAT_EVERY_MS = 1000 };
+enum { LOOK_EVERY_MS = 100, BEAT_EVERY_MS = 1000, EXPIRE_FOR_MS = 50, FIRST_EXPIRE_MS = 10000 };
 
 struct watch {
 	struct daemon *d;
 	int64_t next_beat_ms, next_expire_ms; /* monotonic */
 	int64_t beaten_settings, beaten_directory;
-	int64_t degraded_since_ms; /* wall clock; 0: it is not */
+	struct bw_guards guards;
 	bool store_failed;
 };
 
@@ -39,7 +39,7 @@ void bw_watch_reload_file(struct daemon *d)
 	enum bw_err err = bw_config_load(d->config_path, &config, &why);
 
 	if (err == BW_OK)
-		err = bw_world_load(&d->key, config, d->store, &skipped, &world, &why);
+		err = bw_world_load(&d->key, config, d->stores.store, &skipped, &world, &why);
 	if (err == BW_OK) {
 		bw_engine_swap(d->engine, world);
 		bw_log_text(BW_SEV_INFO, "reloaded", d->config_path);
@@ -57,7 +57,7 @@ static void renew_world(struct daemon *d)
 	struct bw_why why;
 
 	bw_buf_init(&skipped, BW_LOGLINE_MAX);
-	if (bw_world_renew(old, d->store, &skipped, &world, &why) == BW_OK)
+	if (bw_world_renew(old, d->stores.store, &skipped, &world, &why) == BW_OK)
 		bw_engine_swap(d->engine, world);
 	else
 		bw_log_text(BW_SEV_ERROR, "settings-refused", why.text);
@@ -73,7 +73,7 @@ static void versions_in_force(struct daemon *d, int64_t *settings, int64_t *dire
 	bw_world_unref(&world);
 }
 
-/* Said once when the store stops answering and once when it is back. */
+/* Said once when settings and directory cannot be read, and once when they can. (An outage is the guards' to tell.) */
 static void note_store(struct watch *w, enum bw_err err, const char *why)
 {
 	bool failed = err != BW_OK;
@@ -87,23 +87,28 @@ static void note_store(struct watch *w, enum bw_err err, const char *why)
 
 static void follow_store(struct watch *w)
 {
-	struct bw_store *store = w->d->store;
+	struct bw_store *store = w->d->stores.store;
 	int64_t settings, directory, have_settings, have_directory;
 	struct bw_why why = { "" };
+
+	/* Without the store that all share, the settings and lists that are in force stay. */
+	if (store->ops->degraded(store, &settings))
+		return;
 	enum bw_err err = store->ops->versions(store, &settings, &directory, &why);
 
+	if (store->ops->degraded(store, &have_settings))
+		return;
 	note_store(w, err, why.text);
 	if (err != BW_OK)
 		return;
 	versions_in_force(w->d, &have_settings, &have_directory);
-	if (settings != have_settings || directory != have_directory)
+	if (atomic_exchange(&w->d->recovered, false) || settings != have_settings || directory != have_directory)
 		renew_world(w->d);
 }
 
 static enum bw_err write_beat(struct daemon *d, int64_t settings, int64_t directory, int64_t seen_ms)
 {
 	struct bw_engine_figures figures;
-	int64_t daemons;
 
 	bw_engine_figures(d->engine, &figures);
 	struct bw_host_row row = {
@@ -114,14 +119,14 @@ static enum bw_err write_beat(struct daemon *d, int64_t settings, int64_t direct
 		.settings_version = settings,
 		.directory_version = directory,
 		.format = 1,
-		.degraded = d->store->ops->degraded(d->store, &daemons),
+		.degraded = bw_guards_degraded(d),
 		.deliveries = figures.deliveries,
 		.held = figures.by_action[BW_HOLD],
 		.accepted = figures.by_action[BW_ACCEPT] + figures.by_action[BW_TAG],
 		.started_ms = d->started_ms,
 	};
 
-	return d->store->ops->heartbeat(d->store, &row, NULL);
+	return d->stores.store->ops->heartbeat(d->stores.store, &row, NULL);
 }
 
 static void beat(struct watch *w, int64_t monotonic_ms)
@@ -161,35 +166,6 @@ static int64_t read_bypass(const char *path)
 	return seconds * BW_SECOND_MS;
 }
 
-static void add_event(struct daemon *d, enum bw_event event, int64_t at_ms, const char *text)
-{
-	struct bw_event_row row = { .at_ms = at_ms, .event = event, .host = bw_slice_of(d->host), .text = bw_slice_of(text) };
-
-	(void)d->store->ops->event_add(d->store, &row, NULL); /* the log line says the same */
-}
-
-/* The store's outage and its end, each said once; both become events when the store is back to keep them. */
-static void guard_store(struct watch *w)
-{
-	struct daemon *d = w->d;
-	int64_t daemons;
-
-	bw_store_guarded_mirror(d->store);
-	bool degraded = d->store->ops->degraded(d->store, &daemons);
-
-	if (degraded && w->degraded_since_ms == 0) {
-		w->degraded_since_ms = bw_clock_now_ms();
-		bw_log_text(BW_SEV_ERROR, bw_event_name(BW_EVENT_DEGRADED),
-		            "the store does not take what we count: counting goes on in memory, replies to huge lists wait");
-	}
-	if (w->degraded_since_ms == 0 || !bw_store_guarded_probe(d->store, 0))
-		return;
-	add_event(d, BW_EVENT_DEGRADED, w->degraded_since_ms, "the store failed; counting went on in memory");
-	add_event(d, BW_EVENT_RECOVERED, bw_clock_now_ms(), "the store is back; breakers and held mail of the meantime are in it");
-	bw_log_text(BW_SEV_NOTICE, bw_event_name(BW_EVENT_RECOVERED), "the store is back");
-	w->degraded_since_ms = 0;
-}
-
 static void follow_bypass(struct daemon *d)
 {
 	struct bw_world *world = bw_engine_world(d->engine);
@@ -215,7 +191,11 @@ static void expire(struct watch *w, int64_t monotonic_ms)
 	struct bw_world *world = bw_engine_world(d->engine);
 	const struct bw_config *config = bw_world_config(world);
 
-	(void)d->store->ops->expire(d->store, bw_clock_now_ms(), config->store.memory_ms, NULL); /* the next round tries again */
+	/* A bounded piece a call; several, so that a round keeps up with what a minute of list mail leaves behind. */
+	for (int64_t end_ms = monotonic_ms + EXPIRE_FOR_MS; bw_clock_monotonic_ms() < end_ms;) {
+		if (d->stores.store->ops->expire(d->stores.store, bw_clock_now_ms(), config->store.memory_ms, NULL) != BW_OK)
+			break; /* the next round tries again */
+	}
 	w->next_expire_ms = monotonic_ms + config->store.expire_every_ms;
 	bw_world_unref(&world);
 }
@@ -231,15 +211,16 @@ void *bw_watch_run(void *daemon)
 {
 	struct watch w = { .d = daemon };
 
+	bw_guards_start(&w.guards, w.d);
+	w.next_expire_ms = bw_clock_monotonic_ms() + FIRST_EXPIRE_MS;
 	while (!atomic_load(&w.d->stopping)) {
 		int64_t monotonic_ms = bw_clock_monotonic_ms();
 
 		if (atomic_exchange(&w.d->reload, false))
 			bw_watch_reload_file(w.d);
+		bw_guards_look(&w.guards, monotonic_ms);
 		follow_store(&w);
 		follow_bypass(w.d);
-		if (monotonic_ms >= w.next_beat_ms)
-			guard_store(&w);
 		beat(&w, monotonic_ms);
 		expire(&w, monotonic_ms);
 		sleep_ms(LOOK_EVERY_MS);

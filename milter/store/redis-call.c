@@ -97,6 +97,9 @@ void bw_redis_begin_site(struct bw_redis *s, struct bw_redis_exchange *x, enum b
 	struct bw_slice keys[SITE_KEYS_MAX];
 	size_t n = 0;
 
+	/* No message waits for these: a few calls a second of watchers and commands. By text they show in Redis's command statistics
+	 * apart from what mail costs (evalsha: messages times lists). */
+	x->by_text = true;
 	for (; n < SITE_KEYS_MAX && site_keys[script][n] != NULL; n++)
 		keys[n] = bw_redis_key(s, site_keys[script][n], texts[n]);
 	bw_redis_begin_script(x, script, keys, n, 3 + arguments);

@@ -125,8 +125,9 @@ void bw_redis_begin_script(struct bw_redis_exchange *x, enum bw_redis_script_id 
 		return;
 	command->script = &bw_redis_scripts[script];
 	add_header(x, '*', 3 + key_count + arguments);
-	bw_redis_add(x, BW_S("EVALSHA"));
-	bw_redis_add_text(x, command->script->sha);
+	bw_redis_add_text(x, x->by_text ? "EVAL" : "EVALSHA");
+	bw_redis_add(x, x->by_text ? (struct bw_slice){ (const char *)command->script->text, command->script->n }
+	                           : bw_slice_of(command->script->sha));
 	bw_redis_add_number(x, (int64_t)key_count);
 	for (size_t i = 0; i < key_count; i++)
 		bw_redis_add(x, keys[i]);

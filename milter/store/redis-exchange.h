@@ -29,6 +29,7 @@ struct bw_redis_exchange {
 	struct bw_buf bytes;
 	size_t max, count, received;
 	struct bw_redis_command *commands;
+	bool by_text; /* scripts go as EVAL with their text, not as EVALSHA */
 	int64_t deadline_ms; /* monotonic */
 	atomic_int refs;
 	pthread_mutex_t lock; /* of the rest */

@@ -250,6 +250,22 @@ static enum bw_err claim(struct bw_store *s, const struct bw_hash *fingerprint, 
 	return g->fallback->ops->claim(g->fallback, fingerprint, why);
 }
 
+/* Each has its own garbage. */
+static enum bw_err expire(struct bw_store *s, int64_t now_ms, int64_t memory_ms, struct bw_why *why)
+{
+	struct bw_guarded *g = bw_guarded_of(s);
+	struct bw_why mine = { "" };
+	enum bw_err err = g->fallback->ops->expire(g->fallback, now_ms, memory_ms, why);
+
+	if (atomic_load(&g->degraded))
+		return err;
+	enum bw_err theirs = g->primary->ops->expire(g->primary, now_ms, memory_ms, &mine);
+
+	if (theirs == BW_ERR_STORE)
+		bw_guarded_degrade(g, &mine);
+	return err == BW_OK ? bw_guarded_tell(theirs, &mine, why) : err;
+}
+
 /* What was held in the last second is known to all before it closes, if the primary is there. */
 static void close_store(struct bw_store *s)
 {
@@ -279,6 +295,7 @@ enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local
 	ops->setting_each = setting_each;
 	ops->list_each = list_each;
 	ops->versions = versions;
+	ops->expire = expire;
 	ops->claim = claim;
 	*out = s;
 	return BW_OK;

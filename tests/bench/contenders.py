@@ -162,7 +162,7 @@ class Breakwater:
     def _store(store, redis):
         if store == "embedded":
             return None
-        return {"store": {"backend": store, store: {"server": f"unix:{redis.path}"}}}
+        return {"store": {"backend": store, "redis_server": f"unix:{redis.path}"}}
 
     def _understood(self):
         """The configuration's loader knows which stores there are."""

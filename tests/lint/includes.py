@@ -16,10 +16,10 @@ OWNER = {
     "store": "counting records store store-redis",
     "directory": "directory",
     "config": "config",
-    "engine": "engine",
+    "engine": "engine stores",
     "filter": "session",
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
-    "simulate": "simulate",
+    "simulate": "mbox simulate",
     "cli": "cli",
 }
 MODULE_OF = {f"{name}.h": module for module, names in OWNER.items() for name in names.split()}

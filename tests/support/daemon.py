@@ -62,7 +62,7 @@ class Daemon:
     """
 
     def __init__(self, scratch, lists=(), mode="enforce", settings=None, sections=None, socket_path=None, user=None,
-                 socket_group=None, mta=None, name="daemon"):
+                 socket_group=None, mta=None, name="daemon", host="mx1"):
         self.directory = scratch / name
         self.directory.mkdir()
         self.socket = socket_path or self.directory / "milter.sock"
@@ -74,6 +74,7 @@ class Daemon:
         if user:
             account = pwd.getpwnam(user)
             os.chown(self.directory, account.pw_uid, account.pw_gid)
+        self.host = host
         self.config = self._configuration(mode, lists, settings or {}, user, socket_group)
         for section, changes in (sections or {}).items():
             self.config.setdefault(section, {}).update(changes)
@@ -83,7 +84,7 @@ class Daemon:
         """The one place where the tests know the configuration's keys."""
         daemon = {"socket": f"unix:{self.socket}", "pid_file": str(self.directory / "pid"),
                   "secret_file": str(self.directory / "secret"), "bypass_file": str(self.directory / "bypass"),
-                  "host": "mx1", "log": "stderr", "user": user or "", "group": "", "socket_group": socket_group or ""}
+                  "host": self.host, "log": "stderr", "user": user or "", "group": "", "socket_group": socket_group or ""}
         return {"mode": mode, "daemon": daemon,
                 "store": {"backend": "embedded", "path": str(self.directory / "store.db")},
                 "internal": dict(INTERNAL), "settings": [f"{name} = {value}" for name, value in settings.items()],
@@ -225,13 +226,16 @@ class Daemon:
     def figures(self):
         """What the store knows: deliveries let pass to lists, messages waiting in the ledger. The daemon writes its
         figures with its heartbeat, so this waits for the next two (one may be under way)."""
-        seen = [self.status()["hosts"][0]["seen_at"]]
+        seen = [self._seen_at()]
         place.wait_until(lambda: self._next_heartbeat(seen), "two heartbeats of breakwaterd", 15, 0.1)
         status = self.status()
         return {"deliveries": status["deliveries"], "held": status["held"]}
 
+    def _seen_at(self):
+        return next(h["seen_at"] for h in self.status()["hosts"] if h["host"] == self.host)
+
     def _next_heartbeat(self, seen):
-        at = self.status()["hosts"][0]["seen_at"]
+        at = self._seen_at()
         if at != seen[-1]:
             seen.append(at)
         return len(seen) > 2

@@ -291,13 +291,16 @@ class Storm:
 
         storm = Storm(path, [dict(sender=…, rcpts=…, headers=…), …])
         verdicts = storm.release()
+
+    `path` may be several: the messages go to them in turn.
     """
 
     def __init__(self, path, messages, client="192.0.2.10"):
+        paths = itertools.cycle(path if isinstance(path, (list, tuple)) else [path])
         self.sessions = []
         try:
             for parts in messages:
-                session = Session(path, client=client)
+                session = Session(next(paths), client=client)
                 self.sessions.append(session)
                 session.prepare(**parts)
         except BaseException:

@@ -1,0 +1,41 @@
+"""What the tests of several daemons on one Redis share."""
+
+import os
+import pwd
+
+from support import daemon, redis
+
+from .base import LISTS, Case
+
+
+class Shared(Case):
+    """`self.redis`, `self.daemons`: hosts mx1, mx2, …; self.breakwater is the first."""
+
+    def shared(self, hosts=2, lists=LISTS, store=None, tcp=False, persistent=False, **more):
+        self.redis = redis.Redis(self.scratch, tcp=tcp, persistent=persistent).start()
+        self.addCleanup(self.redis.stop)
+        self.daemons = []
+        for i in range(1, hosts + 1):
+            self.daemons.append(self.host(i, lists, store, **more))
+        self.breakwater = self.daemons[0]
+        return self.daemons
+
+    def host(self, i, lists=LISTS, store=None, **more):
+        """One more daemon, started; they have one site secret."""
+        secret = self.scratch / "secret"
+        if not secret.exists() and os.geteuid() == 0 and more.get("user"):
+            secret.touch()
+            os.chown(secret, pwd.getpwnam(more["user"]).pw_uid, -1)
+        sections = {"daemon": {"secret_file": str(secret)}, "store": self.redis.section(**(store or {}))}
+        one = daemon.Daemon(self.scratch, lists=lists, sections=sections, name=f"mx{i}", host=f"mx{i}", **more)
+        self.addCleanup(one.end)
+        return one.start()
+
+    @property
+    def sockets(self):
+        return [d.socket for d in self.daemons]
+
+    def at(self, i):
+        """The next messages go to host i (1…)."""
+        self.breakwater = self.daemons[i - 1]
+        return self
