@@ -1,4 +1,4 @@
-/* simulate.h: storms as files, played through the real engine in virtual time (docs: scenario language).
+/* simulate.h: storms as files, and archives of mail, played through the real engine in virtual time (docs: scenario language).
  *
  * Layer:     simulate, on the session and engine; the CLI and tests stand on it. It knows no command: those that a scenario
  *            names are run by whoever plays it.
@@ -70,7 +70,7 @@ struct bw_simulate_trip {
 	const char *sentence;
 };
 
-/* An expectation that was not met, or legitimate mail that was stopped. */
+/* An expectation that was not met, a trip, or legitimate mail that was stopped. */
 struct bw_simulate_note {
 	int line;
 	int64_t ordinal, at_ms;
@@ -78,6 +78,9 @@ struct bw_simulate_note {
 	enum bw_guard guard;
 	enum bw_action action;
 	const char *text; /* misses: the whole sentence with file and line; legitimate mail: the verdict's */
+	/* of an archive's messages; NULL in a scenario */
+	const char *message_id, *subject;
+	int64_t when_ms; /* since 1970 */
 };
 
 /* One line of history: what the engine recorded in the store, and what happened to the store itself. */
@@ -102,9 +105,13 @@ struct bw_simulate_result {
 	int64_t degraded;       /* decided without the shared store */
 	struct bw_simulate_trip first_trip;
 	size_t legitimate_held_count, event_count, miss_count; /* the arrays hold at most BW_SIMULATE_NOTES_MAX */
-	const struct bw_simulate_note *legitimate_held;        /* stopped although the scenario expects accept */
+	const struct bw_simulate_note *legitimate_held; /* stopped although the scenario expects accept; or of an archive, by people */
 	const struct bw_simulate_event *events;                /* in order of time */
 	const struct bw_simulate_note *misses;
+	/* of an archive only: every trip and relapse with the message that caused it, and when the first message was sent */
+	const struct bw_simulate_note *trips;
+	size_t trip_count;
+	int64_t start_ms;
 	int64_t span_ms;         /* virtual time of the last message */
 	int64_t elapsed_ms;      /* real time it took; 0 without a clock */
 	struct bw_arena *memory; /* the texts' */
@@ -115,6 +122,15 @@ struct bw_simulate_result {
 enum bw_err bw_simulate_play(const struct bw_scenario *scenario, const struct bw_simulate_options *options,
                              struct bw_simulate_result **out, struct bw_why *why);
 void bw_simulate_result_free(struct bw_simulate_result **result);
+
+/* A scenario of one list and no statements: what an archive is played on. BW_ERR_INPUT: `address` is none that a list can have. */
+enum bw_err bw_scenario_of_list(const char *name, const char *address, int64_t size, struct bw_scenario **out, struct bw_why *why);
+/* Plays the mbox archive `path` on such a scenario: each message is sent at the time of its From_ line, to that list and nobody else, by
+ * the mailbox that stands in From (where a list manager put itself there, by the one it names), from a host of our own. Whoever wrote a
+ * message that is not automatic is taken for a person whose mail is legitimate: what would have been stopped of it is
+ * legitimate_held, in shadow mode too. Fails as bw_mbox_open() and bw_simulate_play(). */
+enum bw_err bw_simulate_archive(const struct bw_scenario *scenario, const char *path, const struct bw_simulate_options *options,
+                                struct bw_simulate_result **out, struct bw_why *why);
 
 /* The report for people. */
 void bw_simulate_print(const struct bw_scenario *scenario, const struct bw_simulate_result *result, struct bw_buf *out);

@@ -44,20 +44,22 @@ enum option_id {
 	OPTION_SCENARIO,
 	OPTION_SET,
 	OPTION_VERBOSE,
+	OPTION_MBOX,
+	OPTION_LIST_SIZE,
 	OPTION_COUNT
 };
-#define OPT(name)   (UINT32_C(1) << OPTION_##name)
+#define OPT(name)   (UINT64_C(1) << OPTION_##name)
 #define OPT_ALWAYS  (OPT(CONFIG) | OPT(JSON) | OPT(YES) | OPT(HELP) | OPT(VERSION))
 #define OPT_REASONS (OPT(FOR) | OPT(REASON))
 
 enum option_kind { KIND_FLAG, KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT };
 
 struct arguments {
-	uint32_t given; /* options on the command line */
+	uint64_t given; /* options on the command line */
 	bool json, yes, help, version, force, all, conversations, unconfirmed, off, follow, verbose;
 	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *postfix_config, *postfix_commands,
-		*sendmail_config, *sendmail_commands, *scenario;
-	int64_t for_ms, since_ms, limit, size;
+		*sendmail_config, *sendmail_commands, *scenario, *mbox;
+	int64_t for_ms, since_ms, limit, size, list_size;
 	const char *texts[TEXTS_MAX]; /* of the one option that may be repeated: --poster or --set */
 	size_t text_count;
 	const char *words[WORDS_MAX];
@@ -98,7 +100,7 @@ struct command {
 	const char *name;  /* "list stop"; NULL ends a family */
 	const char *words; /* "ADDRESS" */
 	int least, most;   /* words */
-	uint32_t options;  /* beside OPT_ALWAYS */
+	uint64_t options;  /* beside OPT_ALWAYS */
 	enum need need;
 	bool in_scenario; /* may stand in a scenario's `operator` statement */
 	enum bw_cli_exit (*run)(struct cli *c);

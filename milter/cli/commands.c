@@ -108,7 +108,7 @@ void bw_cli_usage(struct bw_buf *out, const struct command *command)
 	for (enum option_id id = 0; id < OPTION_COUNT; id++) {
 		const struct option *o = bw_cli_option_at(id);
 
-		if ((command->options & UINT32_C(1) << id) == 0)
+		if ((command->options & UINT64_C(1) << id) == 0)
 			continue;
 		bw_buf_printf(out, " [--%s", o->name);
 		if (o->value != NULL)

@@ -44,10 +44,10 @@ static void second_words(struct bw_buf *out, struct bw_slice group)
 	}
 }
 
-static void option_words(struct bw_buf *out, uint32_t options)
+static void option_words(struct bw_buf *out, uint64_t options)
 {
 	for (enum option_id id = 0; id < OPTION_COUNT; id++) {
-		if ((options & UINT32_C(1) << id) != 0)
+		if ((options & UINT64_C(1) << id) != 0)
 			bw_buf_printf(out, "%s--%s", out->n > 0 ? " " : "", bw_cli_option_at(id)->name);
 	}
 }
@@ -58,10 +58,8 @@ static void setting_words(struct bw_buf *out)
 	for (size_t i = 0; i < bw_setting_count(); i++)
 		add_word(out, bw_slice_of(bw_setting_at(i)->name));
 	for (int tier = BW_TIER_HUGE; tier >= BW_TIER_SMALL; tier--) {
-		for (size_t i = 0; i < bw_setting_count(); i++) {
-			if (!bw_setting_at(i)->whole)
-				bw_buf_printf(out, " %s.%s", bw_tier_name((enum bw_tier)tier), bw_setting_at(i)->name);
-		}
+		for (size_t i = 0; i < bw_setting_count(); i++)
+			bw_buf_printf(out, " %s.%s", bw_tier_name((enum bw_tier)tier), bw_setting_at(i)->name);
 	}
 }
 

@@ -5,7 +5,7 @@
 
 enum { TEXT_BYTES = 2000, WIDTH = 78 };
 
-static void print_options(struct cli *c, uint32_t options)
+static void print_options(struct cli *c, uint64_t options)
 {
 	struct bw_buf name;
 
@@ -13,7 +13,7 @@ static void print_options(struct cli *c, uint32_t options)
 	for (enum option_id id = 0; id < OPTION_COUNT; id++) {
 		const struct option *o = bw_cli_option_at(id);
 
-		if ((options & UINT32_C(1) << id) == 0)
+		if ((options & UINT64_C(1) << id) == 0)
 			continue;
 		bw_buf_reset(&name);
 		if (o->letter != 0)

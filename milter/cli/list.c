@@ -268,7 +268,7 @@ static enum bw_cli_exit change_list(struct cli *c, const struct bw_list *list, c
 
 static enum bw_cli_exit run_set(struct cli *c)
 {
-	const uint32_t some = OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED);
+	const uint64_t some = OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(UNCONFIRMED);
 	const struct bw_list *list;
 	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
 

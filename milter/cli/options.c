@@ -43,8 +43,11 @@ static const struct option options[] = {
 	[OPTION_SCENARIO] = { "scenario", 0, "NAME", KIND_TEXT, AT(scenario), "a scenario file, or the name of an installed one" },
 	[OPTION_SET] = { "set", 0, "NAME=VALUE", KIND_TEXTS, AT(texts), "a setting to play it with; may be repeated" },
 	[OPTION_VERBOSE] = { "verbose", 0, NULL, KIND_FLAG, AT(verbose), "one line for each message" },
+	[OPTION_MBOX] = { "mbox", 0, "FILE", KIND_TEXT, AT(mbox), "an archive of mail to play, as if all of it went to --list" },
+	[OPTION_LIST_SIZE] = { "list-size", 0, "N", KIND_COUNT, AT(list_size), "members of the list that the archive is played to" },
 };
 static_assert(sizeof(options) / sizeof(options[0]) == OPTION_COUNT, "a row for every option");
+static_assert(OPTION_COUNT <= 64, "options are bits of a uint64_t");
 
 const struct option *bw_cli_option_at(enum option_id id)
 {
@@ -161,9 +164,9 @@ static enum bw_cli_exit take_option(struct cli *c, int argc, char *const *argv, 
 			return bw_cli_fail(c, BW_CLI_USAGE, "--%s: its %s is missing", o->name, o->value);
 		value = argv[++*i];
 	}
-	if (o->kind != KIND_TEXTS && (c->args.given & UINT32_C(1) << id) != 0)
+	if (o->kind != KIND_TEXTS && (c->args.given & UINT64_C(1) << id) != 0)
 		return bw_cli_fail(c, BW_CLI_USAGE, "--%s is given twice", o->name);
-	c->args.given |= UINT32_C(1) << id;
+	c->args.given |= UINT64_C(1) << id;
 	return take_value(c, o, value);
 }
 
@@ -204,11 +207,11 @@ static enum bw_cli_exit usage_error(struct cli *c, const char *problem)
 
 static enum bw_cli_exit check_options(struct cli *c)
 {
-	uint32_t stray = c->args.given & ~(c->command->options | OPT_ALWAYS);
+	uint64_t stray = c->args.given & ~(c->command->options | OPT_ALWAYS);
 	char problem[80];
 
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		if ((stray & UINT32_C(1) << i) == 0)
+		if ((stray & UINT64_C(1) << i) == 0)
 			continue;
 		snprintf(problem, sizeof(problem), "it has no option --%s", options[i].name);
 		return usage_error(c, problem);

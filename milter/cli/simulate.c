@@ -1,4 +1,4 @@
-/* simulate: a storm from a file, through the real engine in virtual time. */
+/* simulate: a storm from a file, or an archive of mail, through the real engine in virtual time. */
 #include "bw/simulate.h"
 
 #include <stdlib.h>
@@ -149,6 +149,13 @@ static enum bw_cli_exit report(struct cli *c, const struct bw_scenario *scenario
 	                   result->miss_count == 1 ? "" : "s", result->misses[0].text);
 }
 
+/* On a file that cannot be read nothing was played: misuse, as a scenario that cannot be read. */
+static enum bw_cli_exit fail_play(enum bw_err err)
+{
+	return err == BW_ERR_INPUT || err == BW_ERR_RANGE || err == BW_ERR_IO ? BW_CLI_USAGE : bw_cli_fail_err(err);
+}
+
+/* Plays the scenario, or the archive on it. */
 static enum bw_cli_exit play(struct cli *c, const struct bw_scenario *scenario)
 {
 	struct bw_simulate_result *result = NULL;
@@ -159,8 +166,9 @@ static enum bw_cli_exit play(struct cli *c, const struct bw_scenario *scenario)
 		.ctx = c,
 		.monotonic_ms = bw_clock_monotonic_ms,
 	};
-	enum bw_err err = bw_simulate_play(scenario, &options, &result, &c->why);
-	enum bw_cli_exit code = bw_cli_fail_err(err);
+	enum bw_err err = c->args.mbox == NULL ? bw_simulate_play(scenario, &options, &result, &c->why)
+	                                       : bw_simulate_archive(scenario, c->args.mbox, &options, &result, &c->why);
+	enum bw_cli_exit code = fail_play(err);
 
 	if (err == BW_OK)
 		code = report(c, scenario, result);
@@ -168,18 +176,38 @@ static enum bw_cli_exit play(struct cli *c, const struct bw_scenario *scenario)
 	return code;
 }
 
+static enum bw_cli_exit read_scenario(struct cli *c, struct bw_scenario **out)
+{
+	char path[PATH_BYTES];
+	enum bw_cli_exit code = find_scenario(c, c->args.scenario, path);
+
+	/* A scenario that cannot be read is misuse like any other, and nothing was played. */
+	if (code == BW_CLI_DONE && bw_scenario_read(path, out, &c->why) != BW_OK)
+		code = BW_CLI_USAGE;
+	return code;
+}
+
+/* The list that an archive is played to. */
+static enum bw_cli_exit make_scenario(struct cli *c, struct bw_scenario **out)
+{
+	if (c->args.list == NULL || c->args.list_size == 0)
+		return bw_cli_fail(c, BW_CLI_USAGE, "simulate: --mbox FILE needs --list ADDRESS and --list-size N: who would have got the mail");
+	if (bw_scenario_of_list(c->args.mbox, c->args.list, c->args.list_size, out, &c->why) != BW_OK)
+		return BW_CLI_USAGE;
+	return BW_CLI_DONE;
+}
+
 static enum bw_cli_exit run_simulate(struct cli *c)
 {
 	struct bw_scenario *scenario = NULL;
-	char path[PATH_BYTES];
 	enum bw_cli_exit code;
 
-	if (c->args.scenario == NULL)
-		return bw_cli_fail(c, BW_CLI_USAGE, "simulate: --scenario NAME is missing, a file or the name of an installed one");
-	code = find_scenario(c, c->args.scenario, path);
-	/* A scenario that cannot be read is misuse like any other, and nothing was played. */
-	if (code == BW_CLI_DONE && bw_scenario_read(path, &scenario, &c->why) != BW_OK)
-		code = BW_CLI_USAGE;
+	if ((c->args.scenario == NULL) == (c->args.mbox == NULL))
+		return bw_cli_fail(c, BW_CLI_USAGE,
+		                   "simulate: what is to be played? Expected --scenario NAME, a file or the name of an installed one, or --mbox FILE");
+	if (c->args.mbox == NULL && (c->args.list != NULL || c->args.list_size != 0))
+		return bw_cli_fail(c, BW_CLI_USAGE, "simulate: --list and --list-size belong to --mbox; a scenario names its lists itself");
+	code = c->args.mbox == NULL ? read_scenario(c, &scenario) : make_scenario(c, &scenario);
 	if (code == BW_CLI_DONE)
 		code = apply_settings(c, scenario);
 	if (code == BW_CLI_DONE)
@@ -189,8 +217,11 @@ static enum bw_cli_exit run_simulate(struct cli *c)
 }
 
 const struct command bw_cli_family_simulate[] = {
-	{ "simulate", "", 0, 0, OPT(SCENARIO) | OPT(SET) | OPT(VERBOSE), NEED_NOTHING, false, run_simulate,
-	  "play a storm from a file through the real engine, in virtual time, without sending anything\n"
+	{ "simulate", "", 0, 0, OPT(SCENARIO) | OPT(MBOX) | OPT(LIST) | OPT(LIST_SIZE) | OPT(SET) | OPT(VERBOSE), NEED_NOTHING, false,
+	  run_simulate,
+	  "play a storm from a file, or an archive of mail, through the real engine, in virtual time; nothing is sent\n"
+	  "With --mbox each message is sent at the time of its From_ line, by the mailbox in its From, to the list named with --list, whatever "
+	  "list it was written to; what people wrote and would have been stopped is listed as legitimate.\n"
 	  "Exit code 1 when an expectation of the scenario is not met, 2 when it cannot be read; nothing is played then." },
 	{ .name = NULL },
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bw/clock.h"
 #include "internal.h"
 
 /* A text that was cut may end within a character, which JSON cannot hold. */
@@ -51,6 +52,28 @@ static json_t *trip(const struct bw_simulate_trip *t)
 	return o;
 }
 
+static json_t *date(int64_t at_ms)
+{
+	struct bw_buf b;
+
+	bw_buf_init(&b, 40);
+	bw_clock_format(&b, at_ms);
+	json_t *json = text(bw_buf_text(&b));
+
+	bw_buf_done(&b);
+	return json;
+}
+
+/* Which message of an archive. */
+static void set_message(json_t *o, const struct bw_simulate_note *note)
+{
+	if (note->message_id == NULL)
+		return;
+	(void)json_object_set_new(o, "at", date(note->when_ms));
+	(void)json_object_set_new(o, "message_id", text(note->message_id));
+	(void)json_object_set_new(o, "subject", text(note->subject));
+}
+
 static json_t *legitimate(const struct bw_simulate_note *note)
 {
 	json_t *o = json_object();
@@ -63,6 +86,7 @@ static json_t *legitimate(const struct bw_simulate_note *note)
 	(void)json_object_set_new(o, "action", text(bw_action_name(note->action)));
 	(void)json_object_set_new(o, "guard", text(bw_guard_name(note->guard)));
 	(void)json_object_set_new(o, "sentence", text(note->text));
+	set_message(o, note);
 	return o;
 }
 
@@ -140,6 +164,13 @@ void bw_simulate_print_json(const struct bw_scenario *scenario, const struct bw_
 	(void)json_object_set_new(o, "mode", text(bw_mode_name(bw_settings_mode(scenario->settings))));
 	set_figures(o, r);
 	(void)json_object_set_new(o, "first_trip", trip(&r->first_trip));
+	if (r->start_ms != 0) {
+		(void)json_object_set_new(o, "mbox", text(scenario->name));
+		(void)json_object_set_new(o, "start", date(r->start_ms));
+		(void)json_object_set_new(o, "trips", notes(r->trips, r->trip_count, legitimate));
+		set_count(o, "trip_count", (int64_t)r->trip_count);
+		set_count(o, "legitimate_held_count", (int64_t)r->legitimate_held_count);
+	}
 	(void)json_object_set_new(o, "legitimate_held", notes(r->legitimate_held, r->legitimate_held_count, legitimate));
 	(void)json_object_set_new(o, "events", events(r));
 	(void)json_object_set_new(o, "misses", notes(r->misses, r->miss_count, miss));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bw/clock.h"
 #include "bw/parse.h"
 #include "internal.h"
 
@@ -95,18 +96,47 @@ static void print_events(const struct bw_simulate_result *r, struct bw_buf *out)
 		bw_buf_printf(out, "            and %zu more\n", r->event_count - n);
 }
 
-static void print_legitimate(const struct bw_simulate_result *r, struct bw_buf *out)
+/* Which message of an archive, in a line of its own. */
+static void print_message_of(const struct bw_simulate_note *note, struct bw_buf *out)
+{
+	if (note->message_id == NULL)
+		return;
+	bw_buf_printf(out, "%10s  line %d, ", "", note->line);
+	bw_clock_format(out, note->when_ms);
+	bw_buf_printf(out, ", <%s>, %s\n", note->message_id, note->subject);
+}
+
+static void print_trips(const struct bw_simulate_result *r, struct bw_buf *out)
+{
+	size_t n = r->trip_count < NOTES_SHOWN ? r->trip_count : NOTES_SHOWN;
+
+	if (n > 0)
+		bw_buf_printf(out, "\nTrips: %zu\n", r->trip_count);
+	for (size_t i = 0; i < n; i++) {
+		add_time(out, r->trips[i].at_ms);
+		bw_buf_printf(out, "  %s\n", r->trips[i].text);
+		print_message_of(&r->trips[i], out);
+	}
+	if (r->trip_count > n)
+		bw_buf_printf(out, "  and %zu more\n", r->trip_count - n);
+}
+
+static void print_legitimate(const struct bw_simulate_result *r, bool shadow, struct bw_buf *out)
 {
 	size_t n = r->legitimate_held_count < NOTES_SHOWN ? r->legitimate_held_count : NOTES_SHOWN;
 
 	if (n > 0)
-		bw_buf_printf(out, "\nLegitimate mail that was stopped: %zu\n", r->legitimate_held_count);
+		bw_buf_printf(out, "\nLegitimate mail that %s stopped: %zu\n", shadow ? "enforcement would have" : "was",
+		              r->legitimate_held_count);
 	for (size_t i = 0; i < n; i++) {
 		const struct bw_simulate_note *note = &r->legitimate_held[i];
 
 		add_time(out, note->at_ms);
 		bw_buf_printf(out, "  %s -> %s  %s\n", note->from, note->to, note->text);
+		print_message_of(note, out);
 	}
+	if (r->legitimate_held_count > n)
+		bw_buf_printf(out, "  and %zu more\n", r->legitimate_held_count - n);
 }
 
 static void print_misses(const struct bw_simulate_result *r, struct bw_buf *out)
@@ -123,14 +153,17 @@ static void print_misses(const struct bw_simulate_result *r, struct bw_buf *out)
 
 void bw_simulate_print(const struct bw_scenario *scenario, const struct bw_simulate_result *r, struct bw_buf *out)
 {
+	bool shadow = bw_settings_mode(scenario->settings) == BW_MODE_SHADOW;
+
 	bw_buf_printf(out, "%s: %" PRId64 " messages in ", scenario->name, r->messages);
 	bw_print_duration(out, r->span_ms);
 	bw_buf_printf(out, " of virtual time, played in %" PRId64 " ms%s\n\n", r->elapsed_ms,
-	              bw_settings_mode(scenario->settings) == BW_MODE_SHADOW ? ", starting in SHADOW mode" : "");
+	              shadow ? ", starting in SHADOW mode" : "");
 	print_figures(r, out);
 	print_trip(&r->first_trip, out);
+	print_trips(r, out);
 	print_events(r, out);
-	print_legitimate(r, out);
+	print_legitimate(r, shadow, out);
 	print_misses(r, out);
 }
 

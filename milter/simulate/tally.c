@@ -6,11 +6,13 @@
 
 #include "bw/parse.h"
 
-enum { MEMORY_BYTES = 256 << 20 };
+enum { MEMORY_BYTES = 256 << 20, NOTE_TEXT_BYTES = 250 };
 
 bool bw_tally_init(struct tally *t, const struct bw_scenario *scenario)
 {
-	*t = (struct tally){ .scenario = scenario, .result = calloc(1, sizeof(struct bw_simulate_result)) };
+	*t = (struct tally){
+		.scenario = scenario, .result = calloc(1, sizeof(struct bw_simulate_result)), .start_ms = BW_SIMULATE_START_MS
+	};
 	if (t->result == NULL)
 		return false;
 	t->result->memory = bw_arena_new(MEMORY_BYTES);
@@ -101,7 +103,7 @@ static bool take_event(void *ctx, const struct bw_event_row *row)
 	struct tally *t = ctx;
 	char list[BW_ADDRESS_MAX], text[BW_WHY_BYTES];
 	struct bw_simulate_event event = {
-		.at_ms = row->at_ms - BW_SIMULATE_START_MS, .event = row->event, .list = list, .text = text
+		.at_ms = row->at_ms - t->start_ms, .event = row->event, .list = list, .text = text
 	};
 
 	bw_slice_copy(row->list, list, sizeof(list));
@@ -349,4 +351,49 @@ const char *bw_tally_message(struct tally *t, const struct outcome *o)
 	note = note_of(t, o, miss_text(t, o, e));
 	add_miss(t, &note);
 	return note.text;
+}
+
+/* --- archives --- */
+
+/* Bytes of strangers: what is no text is shown as '?'. */
+static const char *keep_clean(struct tally *t, struct bw_slice s)
+{
+	char *copy = bw_arena_text(t->result->memory, bw_slice_head(s, NOTE_TEXT_BYTES));
+
+	for (char *p = copy; p != NULL && *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7F)
+			*p = '?';
+	}
+	return copy == NULL ? "" : copy;
+}
+
+static struct bw_simulate_note archived_note(struct tally *t, const struct outcome *o, const struct bw_header *header, int64_t when_ms)
+{
+	struct bw_simulate_note note = note_of(t, o, keep(t, bw_slice_of(o->sentence)));
+
+	/* In shadow mode what would have been. */
+	note.guard = o->verdict.would_why.guard;
+	note.action = o->verdict.would;
+	note.when_ms = when_ms;
+	note.message_id = keep_clean(t, header->message_id);
+	note.subject = keep_clean(t, header->subject);
+	return note;
+}
+
+void bw_tally_archived(struct tally *t, const struct outcome *o, const struct bw_header *header, int64_t when_ms)
+{
+	enum mail_kind kind = o->due->statement->u.mail.kind;
+	bool tripped = o->verdict.event == BW_EVENT_TRIP || o->verdict.event == BW_EVENT_RELAPSE;
+	bool held = !passes(o->verdict.would) && (kind == KIND_POST || kind == KIND_REPLY || kind == KIND_LIST_OUTPUT);
+	struct bw_simulate_note note;
+
+	if (!tripped && !held)
+		return;
+	note = archived_note(t, o, header, when_ms);
+	if (tripped)
+		add_note(t, &t->trips, &t->result->trip_count, &note);
+	if (held)
+		add_note(t, &t->legitimate, &t->result->legitimate_held_count, &note);
+	t->result->trips = t->trips;
+	t->result->legitimate_held = t->legitimate;
 }

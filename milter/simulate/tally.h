@@ -7,6 +7,7 @@
 #ifndef BW_SIMULATE_TALLY_H
 #define BW_SIMULATE_TALLY_H
 
+#include "bw/mail.h"
 #include "bw/store.h"
 #include "internal.h"
 #include "schedule.h"
@@ -24,7 +25,8 @@ struct outcome {
 struct tally {
 	const struct bw_scenario *scenario;
 	struct bw_simulate_result *result;
-	struct bw_simulate_note *legitimate, *misses;
+	int64_t start_ms; /* the store's time of what is 0 in the result */
+	struct bw_simulate_note *legitimate, *misses, *trips;
 	struct bw_simulate_event *events;
 	struct bw_map repliers;       /* "LIST SENDER" -> its number on that list, until a breaker trips */
 	struct bw_map replier_counts; /* LIST -> how many */
@@ -40,6 +42,8 @@ const char *bw_tally_message(struct tally *t, const struct outcome *o);
 /* Any offer of a message, before its last verdict: breakers act on retries as well. */
 void bw_tally_offer(struct tally *t, const struct outcome *o);
 void bw_tally_event(struct tally *t, const struct bw_simulate_event *event);
+/* A message of an archive, `when_ms` since 1970: what it tripped, and whether it was a person's and stopped. */
+void bw_tally_archived(struct tally *t, const struct outcome *o, const struct bw_header *header, int64_t when_ms);
 /* What was to happen and did not, apart from messages: a command that failed. */
 void bw_tally_miss(struct tally *t, const struct statement *st, const char *text);
 
