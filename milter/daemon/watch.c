@@ -218,7 +218,8 @@ void *bw_watch_run(void *daemon)
 
 		if (atomic_exchange(&w.d->reload, false))
 			bw_watch_reload_file(w.d);
-		bw_guards_look(&w.guards, monotonic_ms);
+		if (bw_guards_look(&w.guards, monotonic_ms))
+			w.next_beat_ms = 0; /* the store that counts from now on is to know of us */
 		follow_store(&w);
 		follow_bypass(w.d);
 		beat(&w, monotonic_ms);

@@ -59,6 +59,8 @@ void bw_guarded_forget(struct bw_guarded *g);
 /* Puts one ledger entry of the fallback into the primary, in the state that it has come to. */
 enum bw_err bw_guarded_merge_held(struct bw_store *primary, const struct bw_held *held);
 
+/* The next copy compares the whole ledger. */
+void bw_shared_look_at_all(struct bw_guarded *g);
 /* What a primary that was emptied or set back has lost of settings and directory, from the fallback's copies. */
 enum bw_err bw_shared_restore(struct bw_guarded *g, struct bw_why *why);
 /* The other way: the fallback's copies follow the primary. Needs `copying`. */

@@ -266,6 +266,7 @@ static bool recover(struct bw_guarded *g)
 		return false;
 	}
 	bw_guarded_forget(g);
+	bw_shared_look_at_all(g);
 	count_daemons(g);
 	return true;
 }

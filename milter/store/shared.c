@@ -98,11 +98,8 @@ void bw_store_shared_copy(struct bw_store *shared, int64_t since_ms, const _Atom
 		c.since_ms = lost ? 0 : since_ms;
 		if (since_ms >= 0 || lost)
 			copy_all(&c);
-		if (lost && c.err != BW_OK) {
-			pthread_mutex_lock(&g->news_lock);
-			g->news_lost = true;
-			pthread_mutex_unlock(&g->news_lock);
-		}
+		if (lost && stopped(&c))
+			bw_shared_look_at_all(g);
 	}
 	pthread_mutex_unlock(&g->copying);
 }
@@ -214,6 +211,14 @@ static enum bw_err primary_versions(struct bw_guarded *g, int64_t *settings, int
 		atomic_store(&g->seen_directory, *directory);
 	}
 	return err;
+}
+
+/* After an outage nobody knows what the primary still has. */
+void bw_shared_look_at_all(struct bw_guarded *g)
+{
+	pthread_mutex_lock(&g->news_lock);
+	g->news_lost = true;
+	pthread_mutex_unlock(&g->news_lock);
 }
 
 static enum bw_err versions(struct bw_store *s, int64_t *settings, int64_t *directory, struct bw_why *why)
