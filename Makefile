@@ -6,9 +6,9 @@ all:
 	cmake --preset release --log-level=WARNING
 	cmake --build --preset release
 
-# SIZE= members of the list, REPLIERS= people who answer all
+# SIZE= members of the list, REPLIERS= people who answer all, STORE=redis two MTAs that share a Redis
 demo: all
-	tests/support/packages.sh postfix
+	tests/support/packages.sh postfix $(filter redis,$(STORE))
 	/usr/bin/python3 -B tests/demo/demo.py
 
 check:

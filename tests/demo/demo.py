@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """The NHS storm of 14 November 2016 through a real Postfix on loopback, with breakwater in front of it.
 
-SIZE (members, 840000), REPLIERS (80) and STORE (embedded) come from the environment. Everything lives in a scratch
+SIZE (members, 840000), REPLIERS (80) and STORE (embedded) come from the environment. STORE=redis: two Postfix, a breakwaterd
+each, and one Redis that they share; the mails go to the two in turn. Everything lives in a scratch
 directory and is gone at the end. The list is not really expanded: Postfix relays it to a sink as one recipient, and the
 arithmetic (one post = SIZE deliveries) is done on what Postfix's log says it sent.
 
 Exit 0: the figures of Postfix and of breakwater's store agree, and the colleague's mail arrived. 1: they do not. 2: usage.
 """
 
+import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -16,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support import daemon, mails, place, postfix, sink, smtp  # noqa: E402
+from support import daemon, mails, place, postfix, redis, sink, smtp  # noqa: E402
 
 LIST = "all-england@nhs.example"
 POSTER = "comms@nhs.example"
@@ -67,22 +70,32 @@ class Screen:
         print(("\n" if self.moving else "") + text, flush=True)
 
 
+class Host:
+    """One Postfix and its breakwaterd; with `shared`, one of several on that Redis."""
+
+    def __init__(self, scratch, name, receiver, size, shared=None):
+        self.mta = postfix.Postfix(scratch / f"postfix-{name}", receiver.port)
+        self.mta.milter_socket.parent.chmod(0o755)
+        sections = {"daemon": daemon.one_secret(scratch, daemon.USER), "store": shared.section()} if shared else None
+        self.breakwater = daemon.Daemon(
+            scratch, lists=[daemon.mail_list(LIST, size, posters=[POSTER])], socket_path=self.mta.milter_socket,
+            user=daemon.USER, socket_group=self.mta.milter_group, mta=self.mta, name=name, host=name, sections=sections)
+
+
 class Demo:
-    def __init__(self, scratch, receiver, size, repliers):
+    def __init__(self, scratch, receiver, size, repliers, shared=None):
         self.size, self.repliers = size, repliers
         self.receiver = receiver
         self.tally, self.screen = Tally(), Screen(repliers)
-        self.mta = postfix.Postfix(scratch / "postfix", receiver.port)
-        self.mta.milter_socket.parent.chmod(0o755)
-        self.breakwater = daemon.Daemon(
-            scratch, lists=[daemon.mail_list(LIST, size, posters=[POSTER])], socket_path=self.mta.milter_socket,
-            user=daemon.USER, socket_group=self.mta.milter_group, mta=self.mta)
+        self.hosts = [Host(scratch, name, receiver, size, shared) for name in (("mx1", "mx2") if shared else ("mx1",))]
+        self.turn = itertools.cycle(self.hosts)
 
     def send(self, who, to, fields):
-        """One message by SMTP; what became of it, in a word."""
-        answer = smtp.deliver(self.mta.port, who, [to], mails.render(fields), login=who, address=daemon.CLIENT)
+        """One message by SMTP, to the hosts in turn; what became of it, in a word."""
+        mta = next(self.turn).mta
+        answer = smtp.deliver(mta.port, who, [to], mails.render(fields), login=who, address=daemon.CLIENT)
         if answer.code == 250:
-            return "held" if (self.mta.queue / "hold" / answer.queue_id).exists() else "delivered"
+            return "held" if (mta.queue / "hold" / answer.queue_id).exists() else "delivered"
         return "rejected" if answer.code >= 500 else "throttled"
 
     def play(self):
@@ -107,20 +120,22 @@ class Demo:
 
     def settle(self):
         """Everything that may go has gone, everybody's records are written."""
-        self.mta.settle()
+        for host in self.hosts:
+            host.mta.settle()
 
     def outcome(self):
-        held = [m for m in self.mta.postqueue_json() if m["queue_name"] == "hold"
+        held = [m for host in self.hosts for m in host.mta.postqueue_json() if m["queue_name"] == "hold"
                 and LIST in [r["address"] for r in m["recipients"]]]
         posts = self.repliers + 1
         return {"posts": posts, "deliveries_without": posts * self.size,
-                "deliveries_with": self.mta.delivered(LIST) * self.size, "held": len(held),
+                "deliveries_with": sum(host.mta.delivered(LIST) for host in self.hosts) * self.size, "held": len(held),
                 "rejected": self.tally.count("rejected"), "first_trip_ordinal": self.tally.first_stopped or 0}
 
     def differences(self, figures):
         """What does not fit, in sentences; none if all is well."""
-        store = self.breakwater.figures()
-        ledger = len(self.breakwater.held())
+        for host in self.hosts:
+            store = host.breakwater.figures()  # of the whole installation, after a heartbeat of each host
+        ledger = len(self.hosts[0].breakwater.held())
         checks = (
             (store["deliveries"], figures["deliveries_with"], "deliveries: the store says {}, Postfix's log says {}"),
             (store["held"], figures["held"], "held mail: the store says {}, Postfix's hold queue says {}"),
@@ -147,12 +162,19 @@ def sum_up(demo, figures):
     print()
 
 
-def run(size, repliers):
-    with place.Scratch("demo") as scratch, sink.Sink() as receiver:
-        demo = Demo(scratch, receiver, size, repliers)
+def run(size, repliers, store):
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(place.Scratch("demo"))
+        receiver = stack.enter_context(sink.Sink())
+        shared = stack.enter_context(redis.Redis(scratch)) if store == "redis" else None
+        demo = Demo(scratch, receiver, size, repliers, shared)
         print(f"A list of {size:,} members, a poster's announcement, {repliers:,} people who reply to all.", flush=True)
-        with demo.breakwater, demo.mta:
-            print("breakwaterd and a private Postfix are running on loopback.", flush=True)
+        with contextlib.ExitStack() as running:
+            for host in demo.hosts:
+                running.enter_context(host.breakwater)
+                running.enter_context(host.mta)
+            print("Two breakwaterd, two private Postfix and a Redis are running on loopback." if shared else
+                  "breakwaterd and a private Postfix are running on loopback.", flush=True)
             demo.play()
             demo.settle()
             figures = demo.outcome()
@@ -178,12 +200,12 @@ def become_root():
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     store = os.environ.get("STORE") or "embedded"
-    if store != "embedded":
-        print(f"demo: STORE={store}: this version knows the store 'embedded'", file=sys.stderr)
+    if store not in ("embedded", "redis"):
+        print(f"demo: STORE={store}: the stores are 'embedded' and 'redis'", file=sys.stderr)
         return 2
     become_root()
     try:
-        return run(number("SIZE", 840000, 1, 1000000000), number("REPLIERS", 80, 1, 100000))
+        return run(number("SIZE", 840000, 1, 1000000000), number("REPLIERS", 80, 1, 100000), store)
     except KeyboardInterrupt:
         return 130
 

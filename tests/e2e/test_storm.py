@@ -28,6 +28,10 @@ class Storm(unittest.TestCase):
         self.assertEqual({"posts": 81, "deliveries_without": 81 * 840000, "deliveries_with": 840000, "held": 80, "rejected": 0,
                           "first_trip_ordinal": 1}, self.play())
 
+    def test_two_mtas_and_one_redis(self):
+        self.assertEqual({"posts": 81, "deliveries_without": 81 * 840000, "deliveries_with": 840000, "held": 80, "rejected": 0,
+                          "first_trip_ordinal": 1}, self.play(STORE="redis"))
+
     def test_123_456_members_37_repliers(self):
         self.assertEqual({"posts": 38, "deliveries_without": 38 * 123456, "deliveries_with": 4 * 123456, "held": 34,
                           "rejected": 0, "first_trip_ordinal": 4}, self.play(SIZE="123456", REPLIERS="37"))

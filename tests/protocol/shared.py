@@ -1,8 +1,5 @@
 """What the tests of several daemons on one Redis share."""
 
-import os
-import pwd
-
 from support import daemon, redis
 
 from .base import LISTS, Case
@@ -22,11 +19,7 @@ class Shared(Case):
 
     def host(self, i, lists=LISTS, store=None, **more):
         """One more daemon, started; they have one site secret."""
-        secret = self.scratch / "secret"
-        if not secret.exists() and os.geteuid() == 0 and more.get("user"):
-            secret.touch()
-            os.chown(secret, pwd.getpwnam(more["user"]).pw_uid, -1)
-        sections = {"daemon": {"secret_file": str(secret)}, "store": self.redis.section(**(store or {}))}
+        sections = {"daemon": daemon.one_secret(self.scratch, more.get("user")), "store": self.redis.section(**(store or {}))}
         one = daemon.Daemon(self.scratch, lists=lists, sections=sections, name=f"mx{i}", host=f"mx{i}", **more)
         self.addCleanup(one.end)
         return one.start()

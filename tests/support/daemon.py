@@ -54,6 +54,15 @@ def _lines(group, indent=0):
     return "".join(f"{chr(9) * indent}{key} = {_value(value, indent)};\n" for key, value in group.items())
 
 
+def one_secret(scratch, user=None):
+    """Of the section `daemon`, for hosts that share a store: the site secret, which the first of them makes."""
+    directory = scratch / "site"
+    directory.mkdir(exist_ok=True)
+    if user:
+        os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
+    return {"secret_file": str(directory / "secret")}
+
+
 class Daemon:
     """with Daemon(scratch, lists=[mail_list(…)]) as d: … d.socket, d.ctl("status")
 

@@ -26,7 +26,7 @@ SUITES = (
     ("unit", "release", ("ctest:.",)),
     ("protocol", "release", ("python:protocol",)),
     ("e2e", "release", ("python:e2e",)),
-    ("demo", "release", ("demo:", "demo:SIZE=123456 REPLIERS=37")),
+    ("demo", "release", ("demo:", "demo:SIZE=123456 REPLIERS=37", "demo:STORE=redis")),
     ("clang", "clang", ("ctest:.",)),
     ("asan", "asan", ("ctest:.", "python:protocol:dialogue misbehave malformed storm counting crash lua")),
     ("tsan", "tsan", ("ctest:^(unit|contract)/", "python:protocol:dialogue storm crash")),
@@ -108,7 +108,7 @@ def as_root(command, env):
     """Postfix needs root; sudo is asked only by who is not."""
     if os.geteuid() == 0:
         return command
-    kept = [f"{name}={value}" for name, value in env.items() if name.startswith(("BW_", "PYTHON", "SIZE", "REPLIERS"))]
+    kept = [f"{name}={value}" for name, value in env.items() if name.startswith(("BW_", "PYTHON", "SIZE", "REPLIERS", "STORE"))]
     return ["sudo", "env", *kept, *command]
 
 
