@@ -20,6 +20,7 @@ OWNER = {
     "filter": "session",
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
     "simulate": "mbox simulate",
+    "import": "import",
     "cli": "cli",
 }
 MODULE_OF = {f"{name}.h": module for module, names in OWNER.items() for name in names.split()}
@@ -37,8 +38,9 @@ MAY_SEE = {
     "filter": ENGINE_SEES | {"engine", "milter"},
     "milter": ENGINE_SEES | {"engine", "filter"},
     "simulate": ENGINE_SEES | {"engine", "filter"},
+    "import": {"base", "records.h"},  # the CLI alone links it: the daemon carries neither libcurl nor libldap
     "daemon": ENGINE_SEES | {"engine", "filter", "milter"},
-    "cli": ENGINE_SEES | {"engine", "filter", "simulate"},
+    "cli": ENGINE_SEES | {"engine", "filter", "simulate", "import"},
 }
 
 # Foreign headers: which of our files may include them.
@@ -51,7 +53,9 @@ FOREIGN = {
     r"idn2\.h": r"milter/mail/",
     r"sodium": r"milter/base/",
     r"systemd/": r"milter/daemon/",
-    r"jansson\.h": r"milter/(cli|simulate)/",
+    r"jansson\.h": r"milter/(cli|simulate)/|milter/import/mailman",
+    r"curl/": r"milter/import/fetch",
+    r"ldap\.h": r"milter/import/ldap",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

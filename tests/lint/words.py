@@ -8,7 +8,7 @@ import tree
 LOOSE_ENDS = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
 IN_CODE_ONLY = re.compile(r"\b(?:stub|place" r"holder|not implemented)\b", re.IGNORECASE)
 
-LIBRARIES = r"milter/(?:base|mail|policy|store|directory|config|engine|filter|simulate)/"
+LIBRARIES = r"milter/(?:base|mail|policy|store|directory|config|engine|filter|simulate|import)/"
 PROGRAMS = r".*-main\.c$"  # a small program that stands in a library's folder
 
 # (call, where it is forbidden, where it is allowed all the same, why)

@@ -6,7 +6,9 @@
 #   build     compilers, libraries and tools: installed with apt-get
 #   postfix   \
 #   redis      > programs of the tests: downloaded and unpacked into the cache, never installed; their maintainer
-#   sendmail  /  scripts do not run, no service is started, the host's MTA stays as it is
+#   sendmail  |  scripts do not run, no service is started, the host's MTA stays as it is
+#   slapd     |
+#   mailman  /
 #   rspamd, postfwd: the same, for the bench alone: others that limit mail, to be measured beside breakwater
 #
 # What is missing is shown first, and installed after a yes; YES=1 or CI in the environment is the yes of scripts.
@@ -28,13 +30,15 @@ packages_of()
 	build)
 		echo build-essential cmake ninja-build pkg-config clang libclang-rt-14-dev libmilter-dev libhiredis-dev \
 			libconfig-dev libgmime-3.0-dev libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libsystemd-dev \
-			libcmocka-dev miltertest scdoc python3 sqlite3 universal-ctags clang-tidy clang-format cppcheck ;;
+			libcurl4-openssl-dev libldap-dev libcmocka-dev miltertest scdoc python3 sqlite3 universal-ctags clang-tidy clang-format cppcheck ;;
 	postfix)  echo postfix ;;
 	redis)    echo redis-server redis-tools ;;
 	sendmail) echo sendmail-bin sendmail-base sendmail-cf m4 ;;
+	slapd)    echo slapd ;;
+	mailman)  echo mailman3 ;;
 	rspamd)   echo rspamd ;;
 	postfwd)  echo postfwd libnet-server-perl libnet-cidr-lite-perl libnet-dns-perl libnetaddr-ip-perl libdigest-hmac-perl libio-multiplex-perl ;;
-	*)        echo "packages.sh: unknown set '$1' (build, postfix, redis, sendmail, rspamd, postfwd)" >&2; return 1 ;;
+	*)        echo "packages.sh: unknown set '$1' (build, postfix, redis, sendmail, slapd, mailman, rspamd, postfwd)" >&2; return 1 ;;
 	esac
 }
 
@@ -98,11 +102,13 @@ install_build()
 	apt_install $missing || { update_lists && apt_install $missing; }
 }
 
-# The shared libraries that the packages need and the host has not: the lib* packages among their dependencies.
+# The shared libraries that the packages need and the host has not: the lib* packages among their dependencies. Mailman's
+# are modules of Python as well.
 libraries_of()
 {
+	case $1 in mailman3) kinds='^(lib|python3-)' ;; *) kinds='^lib' ;; esac
 	apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
-	grep -E '^lib' | grep -v -- '-perl$' | sort -u |
+	grep -E "$kinds" | grep -v -- '-perl$' | sort -u |
 	while read -r package; do
 		installed "$package" || echo "$package"
 	done
@@ -156,7 +162,7 @@ unpack()
 }
 
 [ "${1:-}" != --list ] || { list_only=yes; shift; }
-[ $# -gt 0 ] || { echo "usage: packages.sh [--list] build|postfix|redis|sendmail|rspamd|postfwd ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: packages.sh [--list] build|postfix|redis|sendmail|slapd|mailman|rspamd|postfwd ..." >&2; exit 2; }
 for name; do
 	packages_of "$name" >/dev/null
 done
