@@ -49,6 +49,7 @@ struct bw_config {
 		struct bw_networks *networks;        /* class inside */
 		struct bw_networks *vouched, *relays, *expanders, *list_servers;
 		char **submission_daemons; size_t submission_count; /* {daemon_name}s of class submission */
+		char **authserv_ids; size_t authserv_id_count; /* whose Authentication-Results are trusted */
 		char **own_message_ids; size_t own_message_id_count; /* host parts of Message-IDs that our own MTAs make */
 		char **certificates; size_t certificate_count;        /* "SUBJECT=NAME": verified client certificates that are identities */
 		char detail;                         /* recipient delimiter, 0 none */

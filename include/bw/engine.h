@@ -17,6 +17,8 @@
 
 #define BW_FACTS_LISTS_MAX BW_VERDICT_LISTS_MAX /* more lists in one message are counted in the fan-out, and held by the gate */
 
+#define BW_FACTS_MAILBOXES_MAX 32 /* recipients that are no lists: kept for the mailbox guard; those beyond are counted as they come */
+
 /* One list of one message. */
 struct bw_facts_list {
 	const struct bw_list *list; /* of the world's directory */
@@ -43,11 +45,15 @@ struct bw_facts {
 	size_t list_count;
 	bool lists_cut;
 	bool postmaster;          /* postmaster@ or abuse@ of an own domain is among the recipients: never refused */
+	struct bw_hash mailboxes[BW_FACTS_MAILBOXES_MAX]; /* keyed hashes of single recipients */
+	size_t mailbox_count;
+	bool mailbox_free;        /* one beyond them is below the mailbox guard's limit */
 	struct bw_slice first_recipient; /* for logs */
 	int64_t declared_size;
 	/* header and first body chunk; zero for ordinary mail */
 	struct bw_header header;
 	bool message_id_is_ours;
+	bool foreign_origin; /* an own domain in From:, from outside, without authentication and a trusted dmarc=pass */
 	const char *mta; /* "postfix" or "sendmail" */
 	/* queue id of the MTA, "" if unknown */
 	struct bw_slice queue_id;
@@ -62,6 +68,7 @@ const struct bw_config *bw_world_config(const struct bw_world *w);
 const struct bw_settings *bw_world_settings(const struct bw_world *w);
 const struct bw_directory *bw_world_directory(const struct bw_world *w);
 const struct bw_key *bw_world_key(const struct bw_world *w);
+const struct bw_limits *bw_world_limits(const struct bw_world *w); /* of guards that watch no list */
 void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory);
 
 /* Builds a world from a configuration (taken over on success) and what the store holds (settings, lists). A stored row
@@ -120,5 +127,14 @@ void bw_engine_set_bypass(struct bw_engine *engine, int64_t until_ms);
 bool bw_engine_bypassed(const struct bw_engine *engine, int64_t now_ms);
 
 void bw_engine_note_ordinary(struct bw_engine *engine); /* an ordinary message was accepted at DATA */
+
+/* Ordinary mail at DATA: counted, and accepted (true), unless its sender or each of its mailboxes is at a limit or stopped, or there is
+ * suspicion; then (false) nothing is counted, and it goes on to the end of message, where alone hold is possible. Never asks the store. */
+bool bw_engine_passes(struct bw_engine *engine, const struct bw_world *world, const struct bw_facts *facts);
+/* A recipient beyond those that facts hold. */
+void bw_engine_note_mailbox(struct bw_engine *engine, const struct bw_world *world, struct bw_facts *facts, const struct bw_hash *mailbox);
+/* Hands over what ordinary mail was counted as, learns what is stopped elsewhere, and lets time pass for what is stopped. To be called
+ * every 100 to 1000 ms by one thread; asks the store. `now_ms` 0: wall time; else virtual time, for simulate and tests, from then on. */
+void bw_engine_tick(struct bw_engine *engine, int64_t now_ms);
 
 #endif

@@ -99,6 +99,9 @@ struct bw_slice bw_subject_base(struct bw_arena *arena, struct bw_slice subject,
 /* Decodes a Thread-Index (MS-OXOMSG 2.2.1.3). False: not base64 or shorter than 22 bytes. */
 bool bw_thread_index(struct bw_slice value, uint8_t root[16], bool *longer);
 
+/* Reads one Authentication-Results field (RFC 8601). False: not of a host of ours, and `dmarc_pass` is untouched. */
+bool bw_auth_results(struct bw_slice value, bool (*is_ours)(void *ctx, struct bw_slice authserv_id), void *ctx, bool *dmarc_pass);
+
 /* --- message identity (semantics 3) --- */
 
 /* Hash of sender identity + Message-ID + From, Date, Subject. `id_is_ours`: the MTA made the Message-ID (it is no id then). */

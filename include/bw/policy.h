@@ -92,6 +92,8 @@ struct bw_sender_case {
 enum bw_mode bw_policy_sender_mode(const struct bw_limits *limits, enum bw_identity_kind kind, enum bw_client client);
 /* Its breaker's transition is out->list. */
 void bw_policy_judge_sender(const struct bw_sender_case *c, struct bw_opinion *out);
+/* Time passes for its breaker without a message. */
+void bw_policy_rest_sender(const struct bw_sender_case *c, struct bw_transition *out);
 /* `messages`: in the window with this one, to that recipient of the message who has least. */
 void bw_policy_judge_mailbox(const struct bw_limits *limits, struct bw_slice mailbox, int64_t messages, struct bw_opinion *out);
 /* `deliveries`: of this message, to lists among others; `total`: in the window with it. One message always fits. */

@@ -110,6 +110,10 @@ static const struct bw_config_row rows[] = {
 	      bw_config_convert_word,
 	      "Values of {daemon_name} that make a connection one of class submission: Postfix's milter_macro_daemon_name, "
 	      "Sendmail's Name= of DAEMON_OPTIONS."),
+	TEXTS("internal.authserv_ids", internal.authserv_ids, internal.authserv_id_count, "[ ]", "names without blanks",
+	      bw_config_convert_word,
+	      "The authserv-ids under which our own hosts write Authentication-Results (RFC 8601). Their dmarc=pass is trusted by "
+	      "the origin guard, so these hosts must remove what others write under these names."),
 	TEXTS("internal.own_message_ids", internal.own_message_ids, internal.own_message_id_count, "[ ]", "host names",
 	      bw_config_convert_domain,
 	      "Host parts of Message-IDs that our own MTAs make for mail without one. Such an id is new at each retry and "

@@ -223,6 +223,7 @@ void *bw_watch_run(void *daemon)
 		follow_store(&w);
 		follow_bypass(w.d);
 		beat(&w, monotonic_ms);
+		bw_engine_tick(w.d->engine, 0);
 		expire(&w, monotonic_ms);
 		sleep_ms(LOOK_EVERY_MS);
 	}

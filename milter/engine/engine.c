@@ -16,6 +16,12 @@ struct bw_engine *bw_engine_new(struct bw_store *store, struct bw_world *world, 
 	e->world = world;
 	e->options = *options;
 	pthread_mutex_init(&e->swap, NULL);
+	e->meters = bw_meters_new();
+	e->blocked = bw_blocked_new();
+	if (e->meters == NULL || e->blocked == NULL) {
+		e->world = NULL; /* it stays the caller's */
+		bw_engine_free(&e);
+	}
 	return e;
 }
 
@@ -27,6 +33,8 @@ void bw_engine_free(struct bw_engine **engine)
 	if (e == NULL)
 		return;
 	bw_world_unref(&e->world);
+	bw_meters_free(&e->meters);
+	bw_blocked_free(&e->blocked);
 	pthread_mutex_destroy(&e->swap);
 	free(e);
 }
@@ -69,7 +77,7 @@ void bw_engine_note_ordinary(struct bw_engine *e)
 void bw_engine_note(struct bw_engine *e, const struct bw_verdict *v)
 {
 	atomic_fetch_add_explicit(&e->messages, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&e->list_messages, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&e->list_messages, 1, memory_order_relaxed); /* and what was near a limit */
 	atomic_fetch_add_explicit(&e->by_action[v->action], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&e->would_by_action[v->would], 1, memory_order_relaxed);
 	if (v->action <= BW_TAG)

@@ -9,18 +9,33 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "blocked.h"
 #include "bw/engine.h"
 #include "bw/policy.h"
+#include "meters.h"
 
 struct bw_engine {
 	struct bw_store *store;
 	struct bw_world *world; /* under `swap` */
 	pthread_mutex_t swap;
 	struct bw_engine_options options;
+	struct bw_meters *meters;
+	struct bw_blocked *blocked;
+	_Atomic int64_t virtual_ms; /* 0: wall time */
+	int64_t next_tick_ms;       /* of the ticking thread */
 	_Atomic int64_t bypass_until_ms;
 	_Atomic int64_t messages, list_messages, deliveries, degraded;
 	_Atomic int64_t by_action[BW_ACTION_COUNT], would_by_action[BW_ACTION_COUNT];
 };
+
+/* What one message is to the guards that watch no list. */
+struct metered {
+	struct bw_sender_case sender;
+	struct bw_hash who;
+	bool sender_watched, capacity_watched, mailbox_watched;
+	struct bw_meter_key recipients, posts, deliveries;
+};
+enum { BW_METERED_OPINIONS = 3 }; /* sender, mailbox, capacity */
 
 /* One message before its judge. Arrays hold `n` lists each, in the arena. */
 struct trial {
@@ -34,7 +49,9 @@ struct trial {
 	struct bw_count_in *in;
 	struct bw_count_out *out;
 	struct bw_case *cases;
-	struct bw_opinion *opinions;
+	struct bw_opinion *opinions; /* and behind those of the lists, `others` more */
+	size_t others;
+	struct metered metered;
 	bool degraded;
 	int64_t daemons;
 	enum bw_err store_error;
@@ -49,6 +66,15 @@ bool bw_counts_as_accepted(const struct trial *t, const struct bw_verdict *v);
 bool bw_translate_facts(struct trial *t); /* false: memory */
 void bw_translate_counts(struct trial *t, size_t i);
 
+/* metering.c: sender, mailbox, capacity. First: before the lists are counted; attempts are, and lists that a stopped message would reach
+ * are told so. Judge: after it, adds their opinions. Settle: when the verdict is known. */
+void bw_metering_start(struct trial *t);
+void bw_metering_judge(struct trial *t);
+void bw_metering_settle(struct trial *t, const struct bw_verdict *verdict);
+int64_t bw_engine_now(const struct bw_engine *e); /* wall or virtual time */
+/* The tick's share: advances a stopped identity's breaker without a message. */
+void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const struct bw_blocked_row *row, int64_t now_ms);
+
 /* ledger.c: entry and mark of a held message. */
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j);
 
@@ -57,6 +83,7 @@ void bw_reply_write(struct trial *t, struct bw_judgement *j);
 
 /* record.c: log lines and events. */
 void bw_record_transition(struct trial *t, size_t i, enum bw_scope scope, const struct bw_transition *transition);
+void bw_record_sender(struct bw_engine *e, const struct bw_sender_case *c, const struct bw_transition *transition);
 void bw_record_verdict(struct trial *t, const struct bw_judgement *j);
 
 /* engine.c */

@@ -165,7 +165,7 @@ static void conclude(struct trial *t, struct bw_judgement *out)
 {
 	struct bw_verdict *v = &out->verdict;
 
-	bw_policy_combine(t->opinions, t->n, v);
+	bw_policy_combine(t->opinions, t->n + t->others, v);
 	v->degraded = t->degraded && t->n > 0;
 	v->deliveries = t->facts->fanout;
 	adapt_action(t->facts, &v->action);
@@ -220,13 +220,16 @@ void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const str
 	}
 	bool counted = bw_policy_is_counted(facts->header.class);
 
+	bw_metering_start(&t);
 	if (counted)
 		judge_counted(&t);
 	else
 		judge_automaton(&t);
+	bw_metering_judge(&t);
 	conclude(&t, out);
 	if (counted && t.store_error == BW_OK)
 		settle(&t, &out->verdict);
+	bw_metering_settle(&t, &out->verdict);
 	out->store_error = t.store_error;
 	out->sentence = sentence(arena, &out->verdict.why);
 	out->would_sentence = sentence(arena, &out->verdict.would_why);

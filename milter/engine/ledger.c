@@ -64,15 +64,22 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 	struct bw_store *store = t->engine->store;
 	size_t i = list_of(t, j->verdict.why.list);
 
-	if (!t->engine->options.keep_ledger || t->n == 0)
+	if (!t->engine->options.keep_ledger)
 		return;
+	/* Mail to no list is found by what its guard watches: an identity, a mailbox. */
+	const struct bw_count_in no_list = { .list = j->verdict.why.list.n > 0 ? j->verdict.why.list : f->identity,
+		                                 .message = bw_mail_identity(bw_world_key(t->world), f->identity, &f->header,
+		                                                             f->message_id_is_ours) };
+	const struct bw_count_out uncounted = { 0 };
+	const struct bw_count_in *in = t->n > 0 ? &t->in[i] : &no_list;
+	const struct bw_count_out *out = t->n > 0 ? &t->out[i] : &uncounted;
 	struct bw_held held = {
 		.id = bw_hash_random(),
 		.host = bw_slice_of(t->engine->options.host),
 		.queue_id = f->queue_id,
 		.mta = bw_slice_of(f->mta),
-		.list = t->in[i].list,
-		.conversation = t->out[i].conversation,
+		.list = in->list,
+		.conversation = out->conversation,
 		.guard = bw_slice_of(bw_guard_name(j->verdict.why.guard)),
 		.sentence = bw_slice_of(j->sentence),
 		.sender = bw_slice_of(f->sender.text),
@@ -81,9 +88,9 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 		.subject = f->header.subject,
 		.deliveries = j->verdict.deliveries,
 		.size_bytes = f->declared_size,
-		.held_ms = t->out[i].now_ms > 0 ? t->out[i].now_ms : (f->now_ms > 0 ? f->now_ms : bw_clock_now_ms()),
-		.message = t->in[i].message,
-		.side = t->in[i].side,
+		.held_ms = out->now_ms > 0 ? out->now_ms : (f->now_ms > 0 ? f->now_ms : bw_clock_now_ms()),
+		.message = in->message,
+		.side = in->side,
 		.state = BW_HELD_WAITING,
 	};
 

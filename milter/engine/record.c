@@ -82,6 +82,52 @@ void bw_record_transition(struct trial *t, size_t i, enum bw_scope scope, const 
 	bw_buf_done(&text);
 }
 
+void bw_record_sender(struct bw_engine *e, const struct bw_sender_case *c, const struct bw_transition *transition)
+{
+	const struct bw_breaker *b = &transition->next;
+	const struct bw_explain why = {
+		.guard = BW_GUARD_SENDER,
+		.rule = b->rule,
+		.ordinal = b->ordinal,
+		.limit = b->limit,
+		.window_ms = c->limits->sender.window_ms,
+		.list = c->who,
+	};
+	struct bw_event_row row = { .at_ms = c->now_ms,
+		                        .event = transition->event,
+		                        .host = bw_slice_of(e->options.host),
+		                        .list = c->who,
+		                        .guard = bw_slice_of(bw_guard_name(BW_GUARD_SENDER)) };
+	struct bw_buf line, text;
+
+	if (transition->event == BW_EVENT_NONE)
+		return;
+	bw_buf_init(&text, BW_WHY_BYTES);
+	bw_buf_printf(&text, "sender breaker of %.*s is %s", (int)c->who.n, c->who.p, bw_phase_name(b->phase));
+	if (transition->event == BW_EVENT_TRIP) {
+		bw_buf_add_text(&text, ", ");
+		bw_explain_print(&text, &why);
+	}
+	row.text = bw_buf_slice(&text);
+	(void)e->store->ops->event_add(e->store, &row, NULL); /* the log line says the same */
+	bw_buf_init(&line, BW_LOGLINE_MAX);
+	bw_logline_start(&line, bw_event_name(transition->event));
+	bw_logline_str(&line, "identity", c->who);
+	bw_logline_text(&line, "guard", bw_guard_name(BW_GUARD_SENDER));
+	bw_logline_text(&line, "breaker", bw_phase_name(b->phase));
+	bw_logline_text(&line, "rule", bw_rule_name(b->rule));
+	bw_logline_int(&line, "ordinal", b->ordinal);
+	bw_logline_int(&line, "limit", b->limit);
+	bw_logline_int(&line, "relapses", b->relapses);
+	if (b->until_ms > c->now_ms)
+		bw_logline_int(&line, "for_s", (b->until_ms - c->now_ms) / 1000);
+	bw_logline_text(&line, "why", bw_buf_text(&text));
+	if (e->options.log.write != NULL)
+		e->options.log.write(e->options.log.ctx, BW_SEV_NOTICE, bw_buf_slice(&line));
+	bw_buf_done(&line);
+	bw_buf_done(&text);
+}
+
 static void add_counts(struct bw_buf *line, const struct trial *t)
 {
 	const struct bw_count_out *o = &t->out[0];

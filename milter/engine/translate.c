@@ -81,14 +81,16 @@ static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl,
 		.side = f->identity_kind == BW_IDENTITY_OUTSIDE ? BW_SIDE_OUTSIDE : BW_SIDE_MEMBERS,
 		.class = f->header.class,
 		.evidence = f->header.evidence,
+		.auto_generated = f->header.auto_generated,
+		.foreign_origin = f->foreign_origin,
 		.lists_cut = f->lists_cut,
 		.degraded = t->degraded ? t->daemons : 0,
 		.counts = { .budget_ok = true },
 	};
 }
 
-/* Would the gate stop it were it a new post? */
-static bool gate_stops_post(const struct trial *t, const struct bw_case *c)
+/* Which guard would stop it were it a new post, without counts? The gate stops posts only; the origin guard whatever comes. */
+static enum bw_guard stopped_by(const struct trial *t, const struct bw_case *c)
 {
 	struct bw_opinion opinion;
 
@@ -96,7 +98,7 @@ static bool gate_stops_post(const struct trial *t, const struct bw_case *c)
 	const struct bw_verdict *v = &opinion.verdict;
 	const struct bw_explain *why = bw_counts_rehearse(t) ? &v->would_why : &v->why;
 
-	return !bw_counts_as_accepted(t, v) && why->guard == BW_GUARD_GATE;
+	return bw_counts_as_accepted(t, v) ? BW_GUARD_NONE : why->guard;
 }
 
 /* Where the guards would stop it: so that the store never marks as accepted, not even for a moment, what will be stopped. */
@@ -120,6 +122,7 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 	const struct bw_facts *f = t->facts;
 	const struct bw_case *c = &t->cases[i];
 	const struct bw_limits *limits = c->limits;
+	enum bw_guard guard = stopped_by(t, c);
 	struct bw_count_in *in = &t->in[i];
 
 	*in = (struct bw_count_in){
@@ -133,7 +136,8 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 		.may_merge = c->side == BW_SIDE_MEMBERS,
 		.expander = fl->named_only,
 		.poster = c->poster,
-		.stopped_unless_reply = gate_stops_post(t, c),
+		.known_stopped = guard == BW_GUARD_ORIGIN,
+		.stopped_unless_reply = guard == BW_GUARD_GATE,
 		.pass = pass_of(limits),
 		.deliveries = c->deliveries,
 		.budget = limits->list.mode == BW_MODE_OFF ? 0 : limits->list.budget,
@@ -158,7 +162,7 @@ static bool is_poster_of_all(const struct bw_facts *f)
 
 static bool allocate(struct trial *t)
 {
-	size_t n = t->facts->list_count;
+	size_t n = t->facts->list_count + BW_METERED_OPINIONS;
 
 	t->lists = bw_arena_alloc(t->arena, n * sizeof(*t->lists));
 	t->limits = bw_arena_alloc(t->arena, n * sizeof(*t->limits));

@@ -16,6 +16,7 @@ struct bw_world {
 	struct bw_settings *settings;
 	struct bw_directory *directory;
 	struct bw_key key;
+	struct bw_limits limits;
 	int64_t settings_version, directory_version;
 };
 
@@ -75,6 +76,11 @@ const struct bw_directory *bw_world_directory(const struct bw_world *w)
 const struct bw_key *bw_world_key(const struct bw_world *w)
 {
 	return &w->key;
+}
+
+const struct bw_limits *bw_world_limits(const struct bw_world *w)
+{
+	return &w->limits;
 }
 
 void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory)
@@ -196,6 +202,8 @@ static struct bw_world *make_world(const struct loading *l, struct shared_config
 		.settings_version = l->settings_version,
 		.directory_version = l->directory_version,
 	};
+	/* Guards that watch no list have the same limits in every tier. */
+	bw_settings_resolve(w->settings, BW_TIER_SMALL, (struct bw_slice){ NULL, 0 }, &w->limits);
 	atomic_init(&w->references, 1);
 	return w;
 }

@@ -13,7 +13,9 @@ struct bw_session {
 	struct bw_arena *arena;
 	struct bw_world *world;         /* of the message in hand; NULL between messages */
 	struct bw_header_parser *parser;
-	bool judging;                   /* list mail: it goes on to the end of the message */
+	bool judging;                   /* it goes on to the end of the message: list mail, */
+	bool near;                      /* or mail whose sender or mailboxes are near a limit */
+	bool origin_known, dmarc_pass;  /* what a host of ours said of it */
 	char ip[64];
 	bool local;                     /* no client address */
 	char daemon_name[64];
@@ -70,7 +72,7 @@ void bw_session_abort(struct bw_session *s)
 	bw_world_unref(&s->world);
 	bw_arena_reset(s->arena);
 	s->facts.list_count = 0;
-	s->judging = false;
+	s->judging = s->near = s->origin_known = s->dmarc_pass = false;
 }
 
 /* --- envelope --- */
@@ -173,11 +175,19 @@ static void add_list(struct bw_session *s, const struct bw_list *list, const str
 		f->lists[at].rcpt = bw_arena_slice(s->arena, *rcpt);
 }
 
-static void add_fingerprint(struct bw_session *s, struct bw_slice address)
+static void add_fingerprint(struct bw_session *s, struct bw_slice address, bool mailbox)
 {
 	struct bw_hash h = bw_hash_slice(bw_world_key(s->world), "recipient", address);
+	struct bw_facts *f = &s->facts;
 
-	bw_hash_sum(&s->facts.fingerprint, &h);
+	bw_hash_sum(&f->fingerprint, &h);
+	if (!mailbox)
+		return;
+	f->fanout++;
+	if (f->mailbox_count < BW_FACTS_MAILBOXES_MAX)
+		f->mailboxes[f->mailbox_count++] = h;
+	else
+		bw_engine_note_mailbox(s->engine, s->world, f, &h);
 }
 
 /* Domains that mean this host, whatever it is called: Postfix delivers <all@localhost> as all@ any of its own domains. */
@@ -261,11 +271,9 @@ void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *res
 		list = find_recipient(s, bw_slice_of(resolved), &address);
 	struct bw_slice text = bw_slice_of(address.text);
 
-	add_fingerprint(s, text);
+	add_fingerprint(s, text, list == NULL);
 	if (list != NULL)
 		add_list(s, list, &path);
-	else
-		s->facts.fanout++;
 	if (is_postmaster(bw_world_config(s->world), text))
 		s->facts.postmaster = true;
 	if (s->facts.recipients == 1)
@@ -290,10 +298,11 @@ static bool is_named_list(void *ctx, struct bw_slice name)
 enum bw_step bw_session_data(struct bw_session *s)
 {
 	const struct bw_facts *f = &s->facts;
-	bool ordinary = s->world == NULL || f->relay || (f->list_count == 0 && !f->expander) ||
-	                bw_engine_bypassed(s->engine, bw_clock_now_ms());
+	bool unjudged = s->world == NULL || f->relay || bw_engine_bypassed(s->engine, bw_clock_now_ms());
+	bool single = !unjudged && f->list_count == 0 && !f->expander;
 
-	if (ordinary) {
+	s->near = single && !bw_engine_passes(s->engine, s->world, f);
+	if (unjudged || (single && !s->near)) {
 		bw_engine_note_ordinary(s->engine);
 		bw_session_abort(s);
 		return BW_STEP_ACCEPT;
@@ -306,8 +315,32 @@ enum bw_step bw_session_data(struct bw_session *s)
 	return BW_STEP_GO_ON;
 }
 
+static bool is_own_authserv(void *ctx, struct bw_slice id)
+{
+	const struct bw_config *config = ctx;
+
+	for (size_t i = 0; i < config->internal.authserv_id_count; i++) {
+		if (bw_slice_equal_nocase(id, bw_slice_of(config->internal.authserv_ids[i])))
+			return true;
+	}
+	return false;
+}
+
+/* The first of ours speaks: hosts put theirs on top (RFC 8601 4.1), and what stands below a Received field was there before. */
+static void read_origin(struct bw_session *s, struct bw_slice name, struct bw_slice value)
+{
+	if (s->origin_known || s->world == NULL)
+		return;
+	if (bw_slice_equal_nocase(name, BW_S("Authentication-Results")))
+		s->origin_known = bw_auth_results(value, is_own_authserv, (void *)bw_world_config(s->world), &s->dmarc_pass);
+	else if (bw_slice_equal_nocase(name, BW_S("Received")))
+		s->origin_known = true;
+}
+
 void bw_session_header(struct bw_session *s, struct bw_slice name, struct bw_slice value)
 {
+	if (s->facts.client == BW_CLIENT_OUTSIDE)
+		read_origin(s, name, value);
 	if (s->parser != NULL)
 		bw_header_add(s->parser, name, value);
 }
@@ -345,6 +378,15 @@ static bool is_our_message_id(const struct bw_config *config, struct bw_slice id
 	return false;
 }
 
+/* It claims to be from inside, comes from outside, and nobody whom we trust says that it may. */
+static bool is_foreign_origin(const struct bw_session *s)
+{
+	const struct bw_facts *f = &s->facts;
+
+	return f->client == BW_CLIENT_OUTSIDE && f->identity_kind == BW_IDENTITY_OUTSIDE && !s->dmarc_pass &&
+	       is_own_domain(bw_world_config(s->world), bw_address_domain(f->header.from));
+}
+
 static void finish_header(struct bw_session *s)
 {
 	struct bw_facts *f = &s->facts;
@@ -355,6 +397,7 @@ static void finish_header(struct bw_session *s)
 	f->message_id_is_ours = is_our_message_id(bw_world_config(s->world), f->header.message_id);
 	if (f->list_server && f->header.list_headers)
 		f->header.class = BW_CLASS_LIST_OUTPUT;
+	f->foreign_origin = is_foreign_origin(s);
 	add_named_lists(s);
 }
 
@@ -367,7 +410,7 @@ const struct bw_judgement *bw_session_end(struct bw_session *s, const char *queu
 	finish_header(s);
 	s->facts.now_ms = now_ms;
 	s->facts.queue_id = bw_arena_slice(s->arena, bw_slice_of(queue_id));
-	if (s->facts.list_count > 0 || s->facts.lists_cut)
+	if (s->facts.list_count > 0 || s->facts.lists_cut || s->near)
 		bw_engine_judge(s->engine, s->world, &s->facts, s->arena, &s->judgement);
 	else
 		bw_engine_note_ordinary(s->engine);

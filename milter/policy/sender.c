@@ -71,3 +71,19 @@ void bw_policy_judge_sender(const struct bw_sender_case *c, struct bw_opinion *o
 	out->verdict.event = out->list.event;
 	out->verdict.deliveries = c->fanout;
 }
+
+void bw_policy_rest_sender(const struct bw_sender_case *c, struct bw_transition *out)
+{
+	const struct bw_breaker_limits limits = {
+		.window_ms = c->limits->sender.window_ms,
+		.block_ms = c->limits->sender.block_ms,
+		.block_max_ms = c->limits->sender.block_max_ms,
+		.jitter_permille = c->jitter_permille,
+	};
+	struct bw_check checks[CHECK_COUNT];
+
+	measure(c, checks);
+	const struct bw_breaker_input in = { .now_ms = c->now_ms, .calm = checks[0].calm };
+
+	bw_breaker_advance(&limits, &c->record, &in, out);
+}

@@ -206,6 +206,7 @@ void bw_offer_bring(struct play *p, const struct due *due, struct bw_slice from,
 	bool null_sender = bw_letter_has_null_sender(plan->kind) || bw_slice_equal(from, BW_S("<>"));
 
 	*out = (struct outcome){ .due = due, .from = from, .sentence = "" };
+	bw_engine_tick(p->stage.engine, BW_SIMULATE_START_MS + due->at_ms);
 	bring_envelope(p, due, client_of(plan), null_sender ? (struct bw_slice){ NULL, 0 } : from);
 	if (bw_session_data(p->stage.session) == BW_STEP_GO_ON)
 		judge(p, due, out);
