@@ -46,6 +46,8 @@ struct bw_count_in {
 	bool known_stopped;        /* the caller stops it whatever the counts say: an attempt, no deliveries */
 	bool stopped_unless_reply; /* the caller stops it unless it joins as a reply: as known_stopped when `joined` is false, so that
 	                              a post which the gate holds never fills the budget, not even for a moment */
+	bool stops_when_open;      /* the caller stops a reply to an open conversation, whatever the other counts say: a shared store may
+	                              answer from what it knows already */
 	bool peek;                 /* compute everything, write nothing (automata) */
 	int64_t deliveries;
 	int64_t budget;            /* add the deliveries only if the window's sum stays <= budget, or the window is empty (one post

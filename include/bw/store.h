@@ -114,6 +114,11 @@ enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local
  * soon after `stop` becomes true. Does nothing while degraded. */
 void bw_store_shared_copy(struct bw_store *shared, int64_t since_ms, const _Atomic bool *stop);
 
+/* A reply to a conversation that is known here to be open is answered without asking the primary (bw_count_in.stops_when_open). This tells
+ * the primary of those attempts, and looks whether the conversations are still open; to be called every 100 ms or so, off the message
+ * path. What it does not confirm is asked about again after a second. */
+void bw_store_shared_look(struct bw_store *shared);
+
 /* Copies what is stopped now (open breakers, operators' overrides) into the fallback, so that it stays stopped should the primary
  * fail. To be called every second or so; does nothing while degraded. */
 void bw_store_guarded_mirror(struct bw_store *guarded);

@@ -113,6 +113,8 @@ bool bw_guards_look(struct bw_guards *g, int64_t monotonic_ms)
 
 	for (size_t i = 0; i < BW_GUARDS && g->d->stores.guards[i] != NULL; i++)
 		changed = look(g, i, monotonic_ms) || changed;
+	if (g->d->stores.shared != NULL)
+		bw_store_shared_look(g->d->stores.shared);
 	return changed;
 }
 

@@ -138,6 +138,7 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 		.poster = c->poster,
 		.known_stopped = guard == BW_GUARD_ORIGIN,
 		.stopped_unless_reply = guard == BW_GUARD_GATE,
+		.stops_when_open = limits->conversation.mode == BW_MODE_ENFORCE && limits->conversation.action > BW_TAG,
 		.pass = pass_of(limits),
 		.deliveries = c->deliveries,
 		.budget = limits->list.mode == BW_MODE_OFF ? 0 : limits->list.budget,

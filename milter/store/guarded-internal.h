@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "shared-known.h"
 #include "store-internal.h"
 
 #define BW_GUARDED_NEWS_MAX 4096
@@ -29,6 +30,8 @@ struct bw_guarded {
 	bool has_claim;           /* the owner's site secret: a primary that comes back must have the same */
 	struct bw_hash claim;
 	/* of a shared store */
+	struct bw_known *known;
+	_Atomic int64_t next_look_ms; /* monotonic: when what is known is compared next */
 	pthread_mutex_t copying;  /* one copier at a time; and the members up to here */
 	int64_t copied_settings, copied_directory; /* versions of the primary that the fallback has */
 	_Atomic int64_t seen_settings, seen_directory; /* that the primary has shown last */
@@ -44,6 +47,10 @@ static inline struct bw_guarded *bw_guarded_of(struct bw_store *s)
 	return (struct bw_guarded *)s;
 }
 
+enum bw_err bw_guarded_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n,
+                             struct bw_why *why);
+enum bw_err bw_guarded_breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next,
+                                   struct bw_why *why);
 void bw_guarded_close(struct bw_store *s);
 /* From now on the fallback decides. */
 void bw_guarded_degrade(struct bw_guarded *g, const struct bw_why *why);

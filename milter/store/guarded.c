@@ -139,6 +139,18 @@ static enum bw_err claim_and_keep(struct bw_store *s, const struct bw_hash *fing
 	return claim(s, fingerprint, why);
 }
 
+enum bw_err bw_guarded_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n,
+                             struct bw_why *why)
+{
+	return count(s, in, out, n, why);
+}
+
+enum bw_err bw_guarded_breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next,
+                                   struct bw_why *why)
+{
+	return breaker_cas(s, key, next, why);
+}
+
 static void keep_beat(struct bw_guarded *g, const struct bw_host_row *row)
 {
 	pthread_mutex_lock(&g->probe);
@@ -187,11 +199,11 @@ static const struct bw_store_ops ops = {
 	.name = "guarded",
 	.close = bw_guarded_close,
 	.now = now,
-	.count = count,
+	.count = bw_guarded_count,
 	.settle = settle,
 	.meter = meter,
 	.breaker_get = breaker_get,
-	.breaker_cas = breaker_cas,
+	.breaker_cas = bw_guarded_breaker_cas,
 	.breaker_each = breaker_each,
 	.setting_put = setting_put,
 	.setting_each = setting_each,

@@ -1,6 +1,7 @@
 /* A guarded store of many hosts: what it answers in its own way. The ledger of a hold queue lies on its own host (semantics 8). */
 #include <string.h>
 
+#include "bw/clock.h"
 #include "guarded-internal.h"
 
 /* --- ledger: here first, the primary learns of it --- */
@@ -102,6 +103,90 @@ void bw_store_shared_copy(struct bw_store *shared, int64_t since_ms, const _Atom
 			bw_shared_look_at_all(g);
 	}
 	pthread_mutex_unlock(&g->copying);
+}
+
+/* --- counting: what is known to be stopped asks nobody --- */
+
+enum { ATTEMPTS_A_CALL = 64, LOOK_EVERY_MS = 300 };
+#define TEXTS_BYTES ((size_t)ATTEMPTS_A_CALL * (BW_STORE_LIST_BYTES_MAX + 64))
+
+static enum bw_err count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n, struct bw_why *why)
+{
+	struct bw_guarded *g = bw_guarded_of(s);
+	int64_t mono_ms = bw_clock_monotonic_ms();
+	bool shared = !atomic_load(&g->degraded);
+
+	if (shared && n == 1 && bw_known_answer(g->known, in, mono_ms, out))
+		return BW_OK;
+	enum bw_err err = bw_guarded_count(s, in, out, n, why);
+
+	for (size_t i = 0; err == BW_OK && i < n && shared && !atomic_load(&g->degraded); i++)
+		bw_known_learn(g->known, &in[i], &out[i], mono_ms);
+	return err;
+}
+
+/* One's own change is known at once. */
+static enum bw_err breaker_cas(struct bw_store *s, const struct bw_breaker_key *key, const struct bw_breaker *next,
+                               struct bw_why *why)
+{
+	struct bw_guarded *g = bw_guarded_of(s);
+	enum bw_err err = bw_guarded_breaker_cas(s, key, next, why);
+
+	if (err == BW_OK)
+		bw_known_see(g->known, key, next, bw_clock_monotonic_ms());
+	return err;
+}
+
+/* An attempt that neither store takes is lost: the breaker it went to is open in any case. */
+static void tell_attempts(struct bw_guarded *g)
+{
+	struct bw_arena *texts = bw_arena_new(TEXTS_BYTES);
+	struct bw_count_in in[ATTEMPTS_A_CALL];
+	struct bw_count_out out[ATTEMPTS_A_CALL];
+	size_t n = texts == NULL ? 0 : ATTEMPTS_A_CALL;
+
+	while (n == ATTEMPTS_A_CALL) {
+		n = bw_known_take(g->known, in, ATTEMPTS_A_CALL, texts);
+		int64_t mono_ms = bw_clock_monotonic_ms();
+
+		if (n == 0 || bw_guarded_count(&g->base, in, out, n, NULL) != BW_OK)
+			break;
+		for (size_t i = 0; i < n && !atomic_load(&g->degraded); i++)
+			bw_known_learn(g->known, &in[i], &out[i], mono_ms);
+	}
+	bw_arena_free(&texts);
+}
+
+struct look {
+	struct bw_known *known;
+	int64_t mono_ms;
+};
+
+static bool see(void *ctx, const struct bw_breaker_row *row)
+{
+	const struct look *l = ctx;
+
+	bw_known_see(l->known, &row->key, &row->record, l->mono_ms);
+	return true;
+}
+
+void bw_store_shared_look(struct bw_store *shared)
+{
+	struct bw_guarded *g = bw_guarded_of(shared);
+	struct look l = { g->known, bw_clock_monotonic_ms() };
+
+	tell_attempts(g);
+	if (atomic_load(&g->degraded)) {
+		bw_known_forget(g->known);
+		return;
+	}
+	if (l.mono_ms < atomic_load(&g->next_look_ms) || !bw_known_any(g->known))
+		return;
+	/* What it no longer names ends by itself, BW_KNOWN_MS after it was last seen. */
+	(void)g->primary->ops->breaker_each(g->primary, 0, 0, false, see, &l, NULL);
+	int64_t took_ms = bw_clock_monotonic_ms() - l.mono_ms;
+
+	atomic_store(&g->next_look_ms, l.mono_ms + took_ms * 10 + LOOK_EVERY_MS);
 }
 
 static enum bw_err held_put(struct bw_store *s, const struct bw_held *held, struct bw_why *why)
@@ -277,22 +362,31 @@ static void close_store(struct bw_store *s)
 	struct bw_guarded *g = bw_guarded_of(s);
 	struct copy news = { .g = g };
 
+	tell_attempts(g);
 	if (!atomic_load(&g->degraded))
 		copy_news(&news);
+	bw_known_free(&g->known);
 	bw_guarded_close(s);
 }
 
 enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local, struct bw_store **out, struct bw_why *why)
 {
 	struct bw_store *s = NULL;
-	enum bw_err err = bw_store_guarded_new(primary, local, &s, why);
+	struct bw_known *known = bw_known_new();
+	enum bw_err err = known == NULL ? bw_fail(why, BW_ERR_MEMORY, "no memory for a shared store")
+	                                : bw_store_guarded_new(primary, local, &s, why);
 
-	if (err != BW_OK)
+	if (err != BW_OK) {
+		bw_known_free(&known);
 		return err;
+	}
+	bw_guarded_of(s)->known = known;
 	struct bw_store_ops *ops = &bw_guarded_of(s)->ops;
 
 	ops->name = "shared";
 	ops->close = close_store;
+	ops->count = count;
+	ops->breaker_cas = breaker_cas;
 	ops->held_put = held_put;
 	ops->held_move = held_move;
 	ops->held_return = held_return;
