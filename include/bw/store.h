@@ -85,6 +85,10 @@ struct bw_store_ops {
 	bool (*degraded)(const struct bw_store *s, int64_t *daemons); /* true: answers come from a fallback, for so many known daemons */
 };
 
+/* The newest format of shared records that this version reads; daemons name it in their heartbeats, and until all of them read it an
+ * older one is written, so that hosts can be upgraded one by one. */
+#define BW_STORE_FORMAT 2
+
 /* Backends embed this as their first member. */
 struct bw_store {
 	const struct bw_store_ops *ops;

@@ -118,7 +118,7 @@ static enum bw_err write_beat(struct daemon *d, int64_t settings, int64_t direct
 		.seen_ms = seen_ms,
 		.settings_version = settings,
 		.directory_version = directory,
-		.format = 1,
+		.format = BW_STORE_FORMAT,
 		.degraded = bw_guards_degraded(d),
 		.deliveries = figures.deliveries,
 		.held = figures.by_action[BW_HOLD],

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "bw/parse.h"
+#include "bw/store.h"
 #include "redis-compat.h"
 
-enum { FORMAT = 1, ERROR_SHOWN = 200 };
+enum { FORMAT_OLDEST = 1, ERROR_SHOWN = 200 };
 
 /* --- errors --- */
 
@@ -160,8 +161,9 @@ struct bw_redis_row bw_redis_take_row(struct bw_redis_row *row)
 struct bw_redis_row bw_redis_take_record(struct bw_redis_row *row)
 {
 	struct bw_redis_row inner = bw_redis_take_row(row);
+	int64_t format = bw_redis_take_number(&inner);
 
-	if (bw_redis_take_number(&inner) != FORMAT)
+	if (format < FORMAT_OLDEST || format > BW_STORE_FORMAT)
 		inner.bad = true;
 	row->bad = row->bad || inner.bad;
 	return inner;

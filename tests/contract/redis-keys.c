@@ -274,11 +274,82 @@ static void hostile_names(void **state)
 	assert_int_equal(occurrences(ask(c, "KEYS bw:{*}:h"), "bw:{"), 1 + (int)(sizeof(names) / sizeof(names[0])));
 }
 
+/* --- formats --- */
+
+static void beat(struct scene *c, const char *host, int64_t format)
+{
+	struct bw_host_row row = { .host = bw_slice_of(host), .version = BW_S("x"), .format = format };
+
+	assert_ok(c->store->ops->heartbeat(c->store, &row, &why));
+}
+
+static void hold_for_two(struct scene *c, const char *id)
+{
+	const struct bw_held_list lists[] = { { .list = BW_S(LIST), .deliveries = 5 }, { .list = BW_S("b@example.org"), .deliveries = 7 } };
+	struct bw_held held = { .id = hash_of(id), .message = hash_of(id), .list = BW_S(LIST), .deliveries = 12, .lists = lists, .list_count = 2 };
+
+	assert_ok(c->store->ops->held_put(c->store, &held, &why));
+}
+
+static bool note_lists(void *ctx, const struct bw_held *row)
+{
+	*(size_t *)ctx = row->list_count;
+	return true;
+}
+
+static size_t lists_of(struct scene *c, const char *id)
+{
+	struct bw_held_query query = { .id = hash_of(id) };
+	size_t n = 99;
+
+	assert_ok(c->store->ops->held_each(c->store, &query, note_lists, &n, &why));
+	return n;
+}
+
+/* A host of the version before is there: what it could not read is not written. It is upgraded: from then on the new format is, and
+ * what was written before is read. */
+static void hosts_are_upgraded_one_by_one(void **state)
+{
+	struct scene *c = *state;
+
+	beat(c, "mx1", BW_STORE_FORMAT - 1);
+	beat(c, "mx2", BW_STORE_FORMAT);
+	hold_for_two(c, "old");
+	assert_int_equal(lists_of(c, "old"), 0);
+	beat(c, "mx1", BW_STORE_FORMAT);
+	hold_for_two(c, "new");
+	assert_int_equal(lists_of(c, "new"), 2);
+	assert_int_equal(lists_of(c, "old"), 0);
+	struct bw_hash old = hash_of("old");
+
+	assert_ok(c->store->ops->held_move(c->store, &old, BW_HELD_WAITING, BW_HELD_RELEASED, 0, BW_S("ops"), &why));
+	/* Set back: an older one joins again. */
+	beat(c, "mx3", BW_STORE_FORMAT - 1);
+	hold_for_two(c, "later");
+	assert_int_equal(lists_of(c, "later"), 0);
+}
+
+/* Of the version after: its rows are refused with a sentence, not misread. */
+static void a_newer_format_is_refused(void **state)
+{
+	struct scene *c = *state;
+	struct bw_held_query all = { .limit = 0 };
+	struct bw_why why = { "" };
+	size_t n;
+
+	hold_for_two(c, "h");
+	ask(c, "EVAL \"local k,i=KEYS[1],redis.call('HKEYS',KEYS[1])[1] local r=cmsgpack.unpack(redis.call('HGET',k,i)) r[1]=3 "
+	       "redis.call('HSET',k,i,cmsgpack.pack(r)) return 1\" 1 bw:{site}:held");
+	assert_int_equal(c->store->ops->held_each(c->store, &all, note_lists, &n, &why), BW_ERR_STORE);
+	assert_non_null(strstr(why.text, "another version of breakwater"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SCENE(two_connections_and_one_call_a_list), SCENE(every_key_has_an_end),  SCENE(no_threshold_is_stored),
 		SCENE(counting_keeps_a_busy_list_small),    SCENE(expiry_leaves_nothing), SCENE(hostile_names),
+		SCENE(hosts_are_upgraded_one_by_one), SCENE(a_newer_format_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("redis-keys", tests, NULL, NULL);

@@ -16,6 +16,7 @@
 local held, order = KEYS[2], KEYS[3]
 local QUEUE_ID, LIST, CONVERSATION, DELIVERIES, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 5, 7, 8, 15, 18, 19, 20, 21, 22, 23
 local LISTS, OF_LIST = 24, 4
+local WITH_LISTS = 2 -- the first format that has them
 local RELEASED = '1'
 local AT_ONCE = 256
 
@@ -43,7 +44,7 @@ function todo.put()
 		r[#r + 1] = ARGV[i]
 	end
 	r[#r + 1] = '0'
-	for i = 23, #ARGV do
+	for i = 23, FORMAT >= WITH_LISTS and #ARGV or 0 do
 		r[#r + 1] = ARGV[i]
 	end
 	call('HSET', held, ARGV[4], pack(r))

@@ -9,6 +9,20 @@
 
 local hosts = KEYS[2]
 
+local HEARD_MS = 3600000
+
+-- The newest format that everybody reads who was heard of lately; what an old daemon could not read is not written.
+local function agree(now)
+	local least = NEWEST
+	for _, packed in ipairs(call('HVALS', hosts)) do
+		local r = row(packed)
+		if tonumber(r[3]) > now - HEARD_MS then
+			least = math.min(least, tonumber(r[9]))
+		end
+	end
+	call('HSET', numbers, 'format', text(least))
+end
+
 function todo.beat()
 	local there = call('HGET', hosts, ARGV[4])
 	local now, n = clock_seen(), there and row(there)[2] or text(next_number('host'))
@@ -18,6 +32,7 @@ function todo.beat()
 	end
 	call('HSET', hosts, ARGV[4], pack(r))
 	call('PEXPIRE', hosts, ARGV[15])
+	agree(now)
 	return now
 end
 

@@ -1,10 +1,13 @@
 -- site.lua: the beginning of every script on what belongs to the whole installation: settings, directory, hosts, ledger,
 -- events. Their keys share the hash tag {site}; rows are msgpack arrays whose first element is the format.
 --
--- KEYS[1]  numbers: hash: clock, settings, directory, host, held, event (the last number given out), secret
+-- KEYS[1]  numbers: hash: clock, settings, directory, host, held, event (the last number given out), secret,
+--          format: of new rows
 -- ARGV     1 now in ms, 0: the server's   2 not before this time   3 what to do   4... its arguments
 
-local FORMAT = 1
+-- Formats of rows: 2, the lists of a held message; 1, without them. This breakwater reads both, and writes the newest that every
+-- daemon heard of in the last hour reads (hosts.lua): so hosts are upgraded one by one.
+local NEWEST, OLDEST = 2, 1
 
 local call, pack = redis.call, cmsgpack.pack
 local numbers = KEYS[1]
@@ -43,10 +46,12 @@ end
 
 local function row(packed)
 	local r = cmsgpack.unpack(packed)
-	if r[1] ~= FORMAT then
-		error('FORMAT ' .. tostring(r[1]) .. ' of a record, this breakwater reads ' .. FORMAT)
+	if type(r[1]) ~= 'number' or r[1] < OLDEST or r[1] > NEWEST then
+		error('FORMAT ' .. tostring(r[1]) .. ' of a record, this breakwater reads ' .. OLDEST .. ' to ' .. NEWEST)
 	end
 	return r
 end
+
+local FORMAT = math.min(NEWEST, math.max(OLDEST, tonumber(call('HGET', numbers, 'format') or NEWEST)))
 
 local todo = {}
