@@ -76,7 +76,7 @@ class Host:
     def __init__(self, scratch, name, receiver, size, shared=None):
         self.mta = postfix.Postfix(scratch / f"postfix-{name}", receiver.port)
         self.mta.milter_socket.parent.chmod(0o755)
-        sections = {"daemon": daemon.one_secret(scratch, daemon.USER), "store": shared.section()} if shared else None
+        sections = {"daemon": daemon.one_secret(scratch, daemon.USER), "store": shared.section(redis_deadline="2s")} if shared else None
         self.breakwater = daemon.Daemon(
             scratch, lists=[daemon.mail_list(LIST, size, posters=[POSTER])], socket_path=self.mta.milter_socket,
             user=daemon.USER, socket_group=self.mta.milter_group, mta=self.mta, name=name, host=name, sections=sections)

@@ -6,7 +6,8 @@ from .base import LISTS, Case
 
 
 class Shared(Case):
-    """`self.redis`, `self.daemons`: hosts mx1, mx2, …; self.breakwater is the first."""
+    """`self.redis`, `self.daemons`: hosts mx1, mx2, …; self.breakwater is the first. The deadline is long, so that a loaded machine is
+    no outage."""
 
     def shared(self, hosts=2, lists=LISTS, store=None, tcp=False, persistent=False, **more):
         self.redis = redis.Redis(self.scratch, tcp=tcp, persistent=persistent).start()
@@ -19,7 +20,7 @@ class Shared(Case):
 
     def host(self, i, lists=LISTS, store=None, **more):
         """One more daemon, started; they have one site secret."""
-        sections = {"daemon": daemon.one_secret(self.scratch, more.get("user")), "store": self.redis.section(**(store or {}))}
+        sections = {"daemon": daemon.one_secret(self.scratch, more.get("user")), "store": self.redis.section(**{"redis_deadline": "5s", **(store or {})})}
         one = daemon.Daemon(self.scratch, lists=lists, sections=sections, name=f"mx{i}", host=f"mx{i}", **more)
         self.addCleanup(one.end)
         return one.start()

@@ -13,7 +13,7 @@ class Exact(Shared):
 
     def storm(self, limit):
         lists = [daemon.mail_list(f"run{i}@nhs.example", 26000, posters=POSTERS) for i in range(RUNS)]
-        self.shared(HOSTS, lists, store={"redis_deadline": "5s"},
+        self.shared(HOSTS, lists,
                     settings={"huge.conversation.senders": str(limit), "huge.conversation.replies": "off",
                               "huge.conversation.day_senders": "off", "huge.list.senders": "off"})
         for i in range(RUNS):

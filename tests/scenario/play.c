@@ -9,6 +9,7 @@
 #include "bw/cli.h"
 #include "bw/clock.h"
 #include "bw/simulate.h"
+#include "redis-server.h"
 
 /* --- stores: a row each, so that every store to come plays every file --- */
 
@@ -33,12 +34,28 @@ static struct bw_store *in_a_file(struct bw_why *why)
 	return bw_store_sqlite_open(path, 1000, &store, why) == BW_OK ? store : NULL;
 }
 
+static struct redis_server server;
+
+static struct bw_store *in_redis(struct bw_why *why)
+{
+	struct bw_store *store = NULL;
+
+	if (!redis_server_start(&server, false)) {
+		bw_fail(why, BW_ERR_STORE, "no Redis");
+		return NULL;
+	}
+	struct bw_store_redis_options options = redis_server_options(&server);
+
+	options.deadline_ms = 20 * BW_SECOND_MS; /* however loaded the machine is */
+	return bw_store_redis_open(&options, &store, why) == BW_OK ? store : NULL;
+}
+
 static const struct {
 	const char *name;
 	struct bw_store *(*open)(struct bw_why *why);
-} stores[] = { { "memory", in_memory }, { "file", in_a_file } };
+} stores[] = { { "memory", in_memory }, { "file", in_a_file }, { "redis", in_redis } };
 
-static void remove_files(void)
+static void clean_up(void)
 {
 	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm" };
 	char path[sizeof(directory) + 16];
@@ -47,7 +64,10 @@ static void remove_files(void)
 		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
 		unlink(path);
 	}
-	rmdir(directory);
+	if (directory[0] != '\0')
+		rmdir(directory);
+	if (server.dir[0] != '\0')
+		redis_server_stop(&server);
 }
 
 /* --- playing --- */
@@ -138,15 +158,15 @@ int main(int argc, char **argv)
 			continue;
 		struct bw_store *store = stores[i].open(&why);
 
-		if (store == NULL) {
-			fprintf(stderr, "play: no store: %s\n", why.text);
-			return 2;
-		}
-		int status = play(argv[2], store);
+		int status = 2;
 
-		remove_files();
+		if (store == NULL)
+			fprintf(stderr, "play: no store: %s\n", why.text);
+		else
+			status = play(argv[2], store);
+		clean_up();
 		return status;
 	}
-	fprintf(stderr, "usage: play memory|file|bad FILE\n");
+	fprintf(stderr, "usage: play memory|file|redis|bad FILE\n");
 	return 2;
 }

@@ -29,7 +29,7 @@ SUITES = (
     ("demo", "release", ("demo:", "demo:SIZE=123456 REPLIERS=37", "demo:STORE=redis")),
     ("clang", "clang", ("ctest:.",)),
     ("asan", "asan", ("ctest:.", "python:protocol:dialogue misbehave malformed storm counting crash lua")),
-    ("tsan", "tsan", ("ctest:^(unit|contract)/", "python:protocol:dialogue storm crash")),
+    ("tsan", "tsan", ("ctest:^(unit|contract)/", "python:protocol:dialogue storm crash shared redis_faults")),
 )
 # Chosen by name alone: the first is part of "unit" already, the second runs for as long as FUZZ_SECONDS says.
 EXTRA = (
