@@ -2,34 +2,26 @@
 #include <assert.h>
 
 #include "bw/clock.h"
+#include "bw/mark.h"
 #include "internal.h"
 
-/* Seal of a mark: whoever does not know the site secret cannot make a message that the release tools take for ours. */
-static struct bw_hash seal(const struct trial *t, const char *id, struct bw_slice list, const char *guard)
+/* The queue id is sealed where it stays: Sendmail may split an envelope after it was judged, and gives the parts ids of their own. */
+static const char *mark(const struct trial *t, const struct bw_held *held, enum bw_guard guard)
 {
+	const struct bw_mark m = {
+		.id = held->id,
+		.conversation = held->conversation,
+		.message = held->message,
+		.list = held->list,
+		.guard = guard,
+		.side = held->side,
+		.deliveries = held->deliveries,
+		.held_ms = held->held_ms,
+	};
 	struct bw_buf text;
 
-	bw_buf_init(&text, 2 * BW_ADDRESS_MAX);
-	bw_buf_printf(&text, "v=1|%s|%.*s|%s", id, (int)list.n, list.p, guard);
-	struct bw_hash h = bw_hash_slice(bw_world_key(t->world), "held-mark", bw_buf_slice(&text));
-
-	bw_buf_done(&text);
-	return h;
-}
-
-/* "v=1; id=...; list=...; guard=...; mac=..." */
-static const char *mark(const struct trial *t, const struct bw_held *held)
-{
-	char id[2 * BW_HASH_BYTES + 1], mac[2 * BW_HASH_BYTES + 1];
-	struct bw_buf text;
-
-	bw_hash_hex(&held->id, id);
-	struct bw_hash h = seal(t, id, held->list, held->guard.p);
-
-	bw_hash_hex(&h, mac);
-	bw_buf_init(&text, 900); /* a header line stays below the 998 octets of RFC 5322 2.1.1 */
-	bw_buf_printf(&text, "v=1; id=%s; list=%.*s; guard=%.*s; mac=%s", id, (int)held->list.n, held->list.p, (int)held->guard.n,
-	              held->guard.p, mac);
+	bw_buf_init(&text, BW_MARK_BYTES);
+	bw_mark_print(&text, bw_world_key(t->world), &m, bw_slice_equal(held->mta, BW_S("postfix")) ? held->queue_id : BW_S(""));
 	const char *copy = bw_arena_text(t->arena, bw_buf_slice(&text));
 
 	bw_buf_done(&text);
@@ -96,7 +88,7 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 
 	held.lists = lists_of(t);
 	held.list_count = held.lists == NULL ? 0 : t->n;
-	j->mark = mark(t, &held);
+	j->mark = mark(t, &held, j->verdict.why.guard);
 	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
 	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);
 }

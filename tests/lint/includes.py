@@ -10,7 +10,7 @@ import tree
 
 # Headers that one module shows to the others.
 OWNER = {
-    "base": "arena breaker clock err hash logline nearest parse slice verdict words",
+    "base": "arena breaker clock err hash logline mark nearest parse slice verdict words",
     "mail": "mail",
     "policy": "policy settings",
     "store": "counting records store store-redis",
@@ -21,6 +21,7 @@ OWNER = {
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
     "simulate": "mbox simulate",
     "import": "import",
+    "agent": "agent",
     "cli": "cli",
 }
 MODULE_OF = {f"{name}.h": module for module, names in OWNER.items() for name in names.split()}
@@ -40,7 +41,8 @@ MAY_SEE = {
     "simulate": ENGINE_SEES | {"engine", "filter"},
     "import": {"base", "records.h"},  # the CLI alone links it: the daemon carries neither libcurl nor libldap
     "daemon": ENGINE_SEES | {"engine", "filter", "milter"},
-    "cli": ENGINE_SEES | {"engine", "filter", "simulate", "import"},
+    "agent": {"base", "mail", "store", "directory"},
+    "cli": ENGINE_SEES | {"engine", "filter", "simulate", "import", "agent"},
 }
 
 # Foreign headers: which of our files may include them.
@@ -52,8 +54,9 @@ FOREIGN = {
     r"gmime/|glib": r"milter/mail/",
     r"idn2\.h": r"milter/mail/",
     r"sodium": r"milter/base/",
+    r"zstd\.h": r"milter/agent/archive",
     r"systemd/": r"milter/daemon/",
-    r"jansson\.h": r"milter/(cli|simulate)/|milter/import/mailman",
+    r"jansson\.h": r"milter/(cli|simulate|agent)/|milter/import/mailman",
     r"curl/": r"milter/import/fetch",
     r"ldap\.h": r"milter/import/ldap",
 }
