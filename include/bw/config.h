@@ -54,6 +54,11 @@ struct bw_config {
 		char **certificates; size_t certificate_count;        /* "SUBJECT=NAME": verified client certificates that are identities */
 		char detail;                         /* recipient delimiter, 0 none */
 	} internal;
+	struct {
+		char *archive; /* directory of deleted messages */
+		int64_t archive_keep_ms, archive_bytes, archive_min_free;
+		char *sendmail_queue;
+	} hold;
 	struct bw_tier_bounds tiers;
 	struct bw_settings *settings; /* mode, thresholds and overrides of the file */
 	struct bw_list_entry *lists; size_t list_count; /* of the file; source CONFIG; text owned by the configuration */

@@ -74,7 +74,7 @@ enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool
                                   void *ctx)
 {
 	struct filter f = { .s = s, .each = each, .ctx = ctx };
-	struct bw_held_query query = { .list = bw_slice_of(s->list.text), .by_state = !s->all_states, .state = BW_HELD_WAITING };
+	struct bw_held_query query = { .list = bw_slice_of(s->list.text), .by_state = !s->all_states, .state = s->state };
 
 	return bw_cli_fail_err(c->store->ops->held_each(c->store, &query, filter_each, &f, &c->why));
 }

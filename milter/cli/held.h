@@ -18,7 +18,8 @@ struct selection {
 	int id_count;
 	struct bw_address list;   /* "" any; it need not be a list any more */
 	const char *conversation; /* beginning of its hex digits, NULL any */
-	bool all_states;          /* not only waiting ones */
+	bool all_states;          /* not only those in `state` */
+	enum bw_held_state state; /* waiting, unless it is changed */
 };
 enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out);
 
@@ -36,7 +37,7 @@ struct entry {
 	struct share *shares; /* one at least */
 	size_t share_count;
 	int64_t deliveries, held_ms;
-	bool done;        /* released by this command */
+	bool done;        /* by this command */
 	const char *note; /* what happened to it; static text */
 };
 

@@ -126,6 +126,16 @@ static const struct bw_config_row rows[] = {
 	    AT(internal.detail), 0, 0,
 	    "Recipient delimiter: what stands behind it in a local part is no part of the address (recipient_delimiter)."),
 
+	TEXT("hold.archive", hold.archive, "/var/lib/breakwater/archive", "an absolute path", bw_config_convert_path,
+	     "Directory where `held delete` keeps messages. It belongs to root alone, who makes it."),
+	DURATION("hold.archive_keep", hold.archive_keep_ms, "90d", 1, d, 3650, d, "How long a deleted message can be restored."),
+	COUNT("hold.archive_bytes", AT(hold.archive_bytes), "10000000000", 0, 1000000000000000,
+	      "Bytes that the archive may have. Beyond them nothing is deleted, and `held delete` says so."),
+	COUNT("hold.archive_min_free", AT(hold.archive_min_free), "1000000000", 0, 1000000000000000,
+	      "Bytes that must stay free on the archive's disk. Below them nothing is deleted either."),
+	TEXT("hold.sendmail_queue", hold.sendmail_queue, "/var/spool/mqueue", "an absolute path", bw_config_convert_path,
+	     "Sendmail's queue directory (QueueDirectory). Postfix tells where its own is."),
+
 	COUNT("tiers.huge.from", AT(tiers.from[BW_TIER_HUGE]), "25000", 1, 1000000000, "Members from which on a list is huge."),
 	COUNT("tiers.large.from", AT(tiers.from[BW_TIER_LARGE]), "2500", 1, 1000000000, "Members from which on a list is large."),
 	COUNT("tiers.medium.from", AT(tiers.from[BW_TIER_MEDIUM]), "250", 1, 1000000000,

@@ -17,14 +17,14 @@ COLLEAGUE = "bob@nhs.example"
 class SendmailCase(Case):
     """As Case, with Sendmail. Clients are told apart by their loopback address alone; no one logs in."""
 
-    def started(self, with_daemon=True, mc="", **more):
+    def started(self, with_daemon=True, mc="", sections=None, **more):
         self.scratch = place.Scratch("sendmail")
         self.addCleanup(self.scratch.remove)
         self.sink = sink.Sink()
         self.addCleanup(self.sink.close)
         self.mta = sendmail.Sendmail(self.scratch / "sendmail", self.sink.port, more=mc)
         self.breakwater = daemon.Daemon(self.scratch, lists=[daemon.mail_list(LIST, 40000, posters=[f"inside:{POSTER}"])],
-                                        socket_path=self.mta.milter_socket, user=daemon.USER, sections={"internal": INTERNAL},
+                                        socket_path=self.mta.milter_socket, user=daemon.USER, sections={"internal": INTERNAL, **(sections or {})},
                                         mta=self.mta, **more)
         self.addCleanup(self.mta.stop)
         self.addCleanup(self.breakwater.end)
@@ -71,7 +71,7 @@ class Storm(SendmailCase):
     def test_the_quarantine_says_why(self):
         entry = self.entry(self.ids[3])
         text = self.mta.text_of(self.ids[3])
-        mark = rf"v=1; id={entry['id']}; list={LIST}; guard=conversation; mac=[0-9a-f]+"
+        mark = rf"v=1; id={entry['id']}; list={LIST}; guard=conversation; at=.*; mac=[0-9a-f]+"
         self.assertRegex(text, rf"(?m)^q.*{mark}.*4th sender of at most 3")
         self.assertRegex(text, rf"(?m)^H\?\?X-Breakwater-Held: {mark}$")
         self.assertIn("QUARANTINE: breakwater", self.mta.mailq(quarantined=True))

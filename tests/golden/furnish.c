@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bw/clock.h"
+#include "bw/mark.h"
 #include "bw/store.h"
 
 #define ALL_STAFF BW_S("all-staff@nhs.example")
@@ -33,6 +35,7 @@ void furnish_config(struct bw_buf *out, const char *scratch, bool lists)
 {
 	bw_buf_printf(out, "daemon: { bypass_file = \"%s/bypass\"; secret_file = \"%s/secret\"; host = \"mx1\"; };\n", scratch,
 	              scratch);
+	bw_buf_printf(out, "hold: { archive = \"%s/archive\"; sendmail_queue = \"%s/mqueue\"; };\n", scratch, scratch);
 	bw_buf_printf(out, "store: { path = \"%s/store.db\"; };\n", scratch);
 	bw_buf_add_text(out, "internal: { domains = [ \"nhs.example\" ]; };\n");
 	if (lists)
@@ -132,13 +135,16 @@ static void put_breakers(struct bw_store *store, int64_t now_ms)
 	must(store->ops->breaker_cas(store, &key, &over, &why), &why);
 }
 
+enum { HELD = 4, SENDMAILS = 3 /* the last one */ };
+
+static const char *const queue_ids[HELD] = { "4XyzAbCdEfGhIj1", "4XyzAbCdEfGhIj2", "4XyzAbCdEfGhIj3", "6AM3m9AY032553" };
+
 static void put_held(struct bw_store *store, int64_t now_ms)
 {
-	static const char *const subjects[] = { "Re: test", "Re: test " EVIL " \xE2\x80\xAEgpj.exe \xFF", "town hall", "rota" };
-	static const char *const queue_ids[] = { "4XyzAbCdEfGhIj1", "4XyzAbCdEfGhIj2", "4XyzAbCdEfGhIj3", "6AM3m9AY032553" };
+	static const char *const subjects[HELD] = { "Re: test", "Re: test " EVIL " \xE2\x80\xAEgpj.exe \xFF", "town hall", "rota" };
 	struct bw_why why;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < HELD; i++) {
 		struct bw_held held = {
 			.host = BW_S("mx1"),
 			.queue_id = bw_slice_of(queue_ids[i]),
@@ -160,6 +166,61 @@ static void put_held(struct bw_store *store, int64_t now_ms)
 		memset(held.conversation.b, i == 2 ? 0x77 : 0x5a, sizeof(held.conversation.b));
 		must(store->ops->held_put(store, &held, &why), &why);
 	}
+}
+
+static void write_file(const char *scratch, const char *name, const char *text)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", scratch, name);
+	FILE *file = fopen(path, "w");
+
+	if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+		must(BW_ERR_IO, &(struct bw_why){ "a file of the stand-ins' queues could not be written" });
+}
+
+/* As postcat prints it, and as Sendmail keeps it. */
+static void write_held(const char *scratch, const struct bw_key *key, int i)
+{
+	struct bw_mark mark = { .list = BW_S("all-staff@nhs.example"), .guard = BW_GUARD_CONVERSATION, .deliveries = 840000,
+		                    .held_ms = INT64_MAX / 2 };
+	const char *id = queue_ids[i];
+	struct bw_buf text, value;
+	char name[100];
+
+	memset(mark.id.b, 0xa0 + i, sizeof(mark.id.b));
+	bw_buf_init(&value, BW_MARK_BYTES);
+	bw_mark_print(&value, key, &mark, bw_slice_of(i == SENDMAILS ? "" : id));
+	bw_buf_init(&text, 4 * BW_MARK_BYTES);
+	if (i == SENDMAILS)
+		bw_buf_printf(&text, "V8\nT4102444800\nS<u4@nhs.example>\nH??" BW_MARK_FIELD ": %s\n.\n", bw_buf_text(&value));
+	else
+		bw_buf_printf(&text, "named_attribute: log_ident=%s\nsender: u4@nhs.example\n*** MESSAGE CONTENTS hold/%s ***\n" BW_MARK_FIELD ": %s\n",
+		              id, id, bw_buf_text(&value));
+	snprintf(name, sizeof(name), i == SENDMAILS ? "mqueue/hf%s" : "spool/hold/%s", id);
+	write_file(scratch, name, bw_buf_text(&text));
+	bw_buf_done(&text);
+	bw_buf_done(&value);
+}
+
+void furnish_queues(const char *scratch)
+{
+	static const char *const directories[] = { "spool", "spool/hold", "mqueue" };
+	struct bw_key key;
+	struct bw_why why;
+	char path[200];
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", scratch, directories[i]);
+		if (mkdir(path, 0700) != 0)
+			must(BW_ERR_IO, &(struct bw_why){ "a directory of the stand-ins' queues could not be made" });
+	}
+	write_file(scratch, "secret", "00112233445566778899aabbccddeeff\n");
+	snprintf(path, sizeof(path), "%s/secret", scratch);
+	must(bw_key_load(path, false, &key, &why), &why);
+	for (int i = 0; i < HELD; i++)
+		write_held(scratch, &key, i);
+	write_file(scratch, "mqueue/df6AM3m9AY032553", "the rota\n");
 }
 
 static void put_events(struct bw_store *store, int64_t now_ms)

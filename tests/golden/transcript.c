@@ -13,6 +13,7 @@
  * Time, owner and host are fixed, so that nothing needs to be blurred.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,19 +281,21 @@ static void set_stage(struct run *r, const char *store)
 	r->now_ms = BW_SIMULATE_START_MS + 9 * BW_HOUR_MS;
 	if (strcmp(store, "none") != 0)
 		furnish_store(r->store, r->now_ms, strcmp(store, "storm") == 0);
+	furnish_queues(r->scratch);
+	setenv("BREAKWATER_POSTFIX_CONFIG", r->scratch, 1); /* where the stand-ins look for their queue */
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
 }
 
 static void clear_stage(const struct run *r)
 {
-	static const char *const names[] = { "breakwater.conf", "store.db", "store.db-wal", "store.db-shm",
-		                                 "bypass",          "bad.conf", "bad.storm" };
-	char path[200];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", r->scratch, names[i]);
-		unlink(path);
-	}
-	rmdir(r->scratch);
+	nftw(r->scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(int argc, char **argv)

@@ -94,7 +94,10 @@ class Daemon:
         daemon = {"socket": f"unix:{self.socket}", "pid_file": str(self.directory / "pid"),
                   "secret_file": str(self.directory / "secret"), "bypass_file": str(self.directory / "bypass"),
                   "host": self.host, "log": "stderr", "user": user or "", "group": "", "socket_group": socket_group or ""}
-        return {"mode": mode, "daemon": daemon,
+        hold = {"archive": str(self.directory / "archive")}
+        if hasattr(self.mta, "sendmail_queue"):
+            hold["sendmail_queue"] = str(self.mta.sendmail_queue)
+        return {"mode": mode, "daemon": daemon, "hold": hold,
                 "store": {"backend": "embedded", "path": str(self.directory / "store.db")},
                 "internal": dict(INTERNAL), "settings": [f"{name} = {value}" for name, value in settings.items()],
                 "lists": list(lists)}

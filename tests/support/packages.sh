@@ -29,7 +29,7 @@ packages_of()
 	case $1 in
 	build)
 		echo build-essential cmake ninja-build pkg-config clang libclang-rt-14-dev libmilter-dev libhiredis-dev \
-			libconfig-dev libgmime-3.0-dev libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libsystemd-dev \
+			libconfig-dev libgmime-3.0-dev libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libsystemd-dev libzstd-dev \
 			libcurl4-openssl-dev libldap-dev libcmocka-dev miltertest scdoc python3 sqlite3 universal-ctags clang-tidy clang-format cppcheck ;;
 	postfix)  echo postfix ;;
 	redis)    echo redis-server redis-tools ;;

@@ -1,9 +1,11 @@
 """Where things are, and small helpers that everything else here needs."""
 
 import atexit
+import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -58,6 +60,12 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def run_sql(path, statement):
+    """Changes an embedded store behind everybody's back: what a disk, a backup or an old file may do to it."""
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as store, store:
+        store.execute(statement)
 
 
 class Late(AssertionError):

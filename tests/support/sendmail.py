@@ -120,6 +120,11 @@ class Sendmail:
         """Where breakwaterd has to listen."""
         return self.root / MILTER_SOCKET
 
+    @property
+    def sendmail_queue(self):
+        """What breakwater calls hold.sendmail_queue."""
+        return self.queue
+
     # -- making it
 
     def _directories(self, domain):

@@ -14,6 +14,7 @@
 #include "bw/clock.h"
 
 #define COMMAND_MS (30 * BW_SECOND_MS)
+#define LISTING_MS (10 * BW_MINUTE_MS)
 
 enum { PATH_BYTES = 4096 };
 
@@ -27,7 +28,7 @@ static bool try_directory(struct bw_slice directory, const char *name, char path
 }
 
 /* Cron's PATH has no sbin, so that is tried in any case. */
-static enum bw_err find_command(const struct mta_place *place, const struct order *order, char path[PATH_BYTES],
+static enum bw_err find_command(const struct bw_mta_place *place, const struct order *order, char path[PATH_BYTES],
                                 struct bw_why *why)
 {
 	struct bw_slice rest = bw_slice_of(getenv("PATH"));
@@ -50,11 +51,35 @@ static enum bw_err find_command(const struct mta_place *place, const struct orde
 	return bw_fail(why, BW_ERR_IO, "%s is not found on this host; --%s says where it is", name, order->option);
 }
 
-/* Reads what the command says until it ends or time is up; false: time was up. */
-static bool listen_to(int fd, struct bw_buf *said)
+/* Where what the command says goes: kept, and given away line by line. */
+struct listener {
+	struct bw_buf *said;
+	struct bw_buf line;
+	void (*each)(void *ctx, struct bw_slice line); /* NULL: only kept */
+	void *ctx;
+	int64_t most_ms;
+};
+
+static void hear(struct listener *l, struct bw_slice bytes)
 {
-	int64_t end_ms = bw_clock_monotonic_ms() + COMMAND_MS;
-	char bytes[512];
+	bw_buf_add(l->said, bytes);
+	while (l->each != NULL && bytes.n > 0) {
+		size_t end = bw_slice_find(bytes, '\n');
+
+		bw_buf_add(&l->line, bw_slice_head(bytes, end));
+		if (end == bytes.n)
+			return;
+		l->each(l->ctx, bw_buf_slice(&l->line));
+		bw_buf_reset(&l->line);
+		bytes = bw_slice_from(bytes, end + 1);
+	}
+}
+
+/* Reads what the command says until it ends or time is up; false: time was up. */
+static bool listen_to(int fd, struct listener *l)
+{
+	int64_t end_ms = bw_clock_monotonic_ms() + l->most_ms;
+	char bytes[8192];
 
 	for (;;) {
 		int64_t left_ms = end_ms - bw_clock_monotonic_ms();
@@ -68,7 +93,7 @@ static bool listen_to(int fd, struct bw_buf *said)
 			continue;
 		if (n <= 0)
 			return true;
-		bw_buf_add(said, (struct bw_slice){ bytes, (size_t)n });
+		hear(l, (struct bw_slice){ bytes, (size_t)n });
 	}
 }
 
@@ -99,8 +124,8 @@ static int wait_for(pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Runs it to its end; `status` is its exit status, `said` its output. One that `lasts` is left alone when time is up. */
-static enum bw_err run(const char *path, char *const argv[], bool lasts, struct bw_buf *said, int *status, struct bw_why *why)
+/* Runs it to its end; `status` is its exit status, `l` hears its output. One that `lasts` is left alone when time is up. */
+static enum bw_err run(const char *path, char *const argv[], bool lasts, struct listener *l, int *status, struct bw_why *why)
 {
 	pid_t child;
 	int fds[2];
@@ -111,13 +136,13 @@ static enum bw_err run(const char *path, char *const argv[], bool lasts, struct 
 
 	close(fds[1]);
 	if (err == BW_OK) {
-		bool ended = listen_to(fds[0], said);
+		bool ended = listen_to(fds[0], l);
 
 		if (!ended && !lasts)
 			kill(child, SIGKILL);
 		*status = ended || !lasts ? wait_for(child) : 0;
 		if (!ended && !lasts)
-			err = bw_fail(why, BW_ERR_IO, "%s: no end within %d s, so it was killed", path, (int)(COMMAND_MS / BW_SECOND_MS));
+			err = bw_fail(why, BW_ERR_IO, "%s: no end within %d s, so it was killed", path, (int)(l->most_ms / BW_SECOND_MS));
 	}
 	close(fds[0]);
 	return err;
@@ -149,7 +174,7 @@ static enum bw_err complain(const char *path, const struct order *order, struct 
 	return err;
 }
 
-enum bw_err bw_cli_order(const struct mta_place *place, const struct order *order, struct bw_buf *said, struct bw_why *why)
+static enum bw_err run_order(const struct bw_mta_place *place, const struct order *order, struct listener *l, struct bw_why *why)
 {
 	char path[PATH_BYTES];
 	const char *argv[ORDER_WORDS + 4] = { order->program };
@@ -169,8 +194,30 @@ enum bw_err bw_cli_order(const struct mta_place *place, const struct order *orde
 	char *words[ORDER_WORDS + 4];
 
 	memcpy(words, argv, sizeof(words));
-	err = run(path, words, order->lasts, said, &status, why);
+	err = run(path, words, order->lasts, l, &status, why);
 	if (err != BW_OK || status == 0)
 		return err;
-	return complain(path, order, one_line(said), status, why);
+	return complain(path, order, one_line(l->said), status, why);
+}
+
+enum bw_err bw_agent_order(const struct bw_mta_place *place, const struct order *order, struct bw_buf *said, struct bw_why *why)
+{
+	struct listener l = { .said = said, .most_ms = COMMAND_MS };
+
+	return run_order(place, order, &l, why);
+}
+
+enum bw_err bw_agent_order_lines(const struct bw_mta_place *place, const struct order *order,
+                                 void (*each)(void *ctx, struct bw_slice line), void *ctx, struct bw_why *why)
+{
+	struct bw_buf said;
+	struct listener l = { .said = &said, .each = each, .ctx = ctx, .most_ms = LISTING_MS };
+
+	bw_buf_init(&said, SAID_BYTES);
+	bw_buf_init(&l.line, LINE_BYTES);
+	enum bw_err err = run_order(place, order, &l, why);
+
+	bw_buf_done(&l.line);
+	bw_buf_done(&said);
+	return err;
 }

@@ -2,14 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mta.h"
+#include "order.h"
+#include "reading.h"
+#include "sendmail.h"
 
 /* Six characters of time and two of sequence, in Sendmail's base 60, then the process id in six digits or more (its queue.c). */
 enum { STAMP_BYTES = 8, PID_LEAST_DIGITS = 6, ID_MOST_BYTES = 20, WORDS = 3 };
 
 static const char base60[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx";
 
-static bool is_queue_id(const char *text)
+bool bw_agent_sendmail_is_id(const char *text)
 {
 	size_t n = strlen(text);
 
@@ -18,20 +20,20 @@ static bool is_queue_id(const char *text)
 }
 
 /* sendmail [-C FILE] words... -qIID. */
-static enum bw_err order(const struct mta_place *place, const char *const words[WORDS], bool lasts, const char *queue_id,
+static enum bw_err order(const struct bw_mta_place *place, const char *const words[WORDS], bool lasts, const char *queue_id,
                          struct bw_buf *said, struct bw_why *why)
 {
 	char which[ID_MOST_BYTES + sizeof("-qI")];
 	struct order o = { .program = "sendmail", .config_flag = "-C", .option = "sendmail-commands", .lasts = lasts };
 	size_t n = 0;
 
-	if (!is_queue_id(queue_id))
+	if (!bw_agent_sendmail_is_id(queue_id))
 		return bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of Sendmail", queue_id);
 	for (; n < WORDS && words[n] != NULL; n++)
 		o.words[n] = words[n];
 	snprintf(which, sizeof(which), "-qI%s", queue_id);
 	o.words[n] = which;
-	return bw_cli_order(place, &o, said, why);
+	return bw_agent_order(place, &o, said, why);
 }
 
 struct listed {
@@ -50,7 +52,7 @@ static struct listed count_listed(struct bw_slice said, const char *queue_id)
 		while (n < end && n < ID_MOST_BYTES && memchr(base60, said.p[n], sizeof(base60) - 1) != NULL)
 			n++;
 		bw_slice_copy(bw_slice_head(said, n), id, sizeof(id));
-		listed.all += is_queue_id(id);
+		listed.all += bw_agent_sendmail_is_id(id);
 		listed.exact += strcmp(id, queue_id) == 0;
 		said = bw_slice_from(said, end + 1);
 	}
@@ -59,7 +61,7 @@ static struct listed count_listed(struct bw_slice said, const char *queue_id)
 
 /* -qI takes every id that has the given one in it (sendmail(8)), and the process id has no fixed length. So it is looked first
  * what it would take; this is also where another MTA's sendmail command shows that it knows nothing of it. */
-static enum bw_err check_listed(const struct mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err check_listed(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	static const char *const list[WORDS] = { "-bp", "-qQ" };
 	struct bw_buf said;
@@ -79,7 +81,7 @@ static enum bw_err check_listed(const struct mta_place *place, const char *queue
 	return BW_OK;
 }
 
-enum bw_err bw_cli_sendmail_release(const struct mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	static const char *const take_out[WORDS] = { "-v", "-Q", "-qQ" };
 	struct bw_buf said, released;
@@ -99,7 +101,7 @@ enum bw_err bw_cli_sendmail_release(const struct mta_place *place, const char *q
 	return err;
 }
 
-enum bw_err bw_cli_sendmail_deliver(const struct mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	static const char *const run_queue[WORDS] = { NULL };
 	struct bw_buf said;
@@ -111,3 +113,15 @@ enum bw_err bw_cli_sendmail_deliver(const struct mta_place *place, const char *q
 	bw_buf_done(&said);
 	return err;
 }
+
+const struct bw_mta bw_agent_sendmail = {
+	.name = "sendmail",
+	.is_queue_id = bw_agent_sendmail_is_id,
+	.release = release,
+	.deliver = deliver,
+	.look = bw_agent_sendmail_look,
+	.each = bw_agent_sendmail_each,
+	.files = bw_agent_sendmail_files,
+	.drop = bw_agent_sendmail_drop,
+	.put = bw_agent_sendmail_put,
+};

@@ -1,0 +1,137 @@
+/* agent.h: what is done to the hold queue of an MTA: look at it, release, delete into the archive, restore, reconcile the ledger.
+ *
+ * Layer:     agent, on base, mail, store and directory.
+ * Threads:   one keeper, one thread.
+ * Time:      `now_ms` is given; commands of the MTA get a bounded time.
+ * Ownership: everything is borrowed; what a callback is given lives during the call.
+ * Fails:     one sentence. Whatever is killed in between, no message is lost or sent twice: bw_keeper_reconcile() goes on where it ended.
+ */
+#ifndef BW_AGENT_H
+#define BW_AGENT_H
+
+#include "bw/directory.h"
+#include "bw/mark.h"
+#include "bw/store.h"
+
+enum { BW_QUEUE_ID_BYTES = 48, BW_QUEUE_FILES_MAX = 2, BW_PATH_BYTES = 4096 };
+
+/* Where an MTA's commands, configuration and queue are; NULL: where they usually are. */
+struct bw_mta_place {
+	const char *commands, *config, *queue;
+};
+
+/* One message of the queue. */
+struct bw_queued {
+	struct bw_slice queue_id;
+	bool held;   /* false: elsewhere in the queue, and nothing below is known */
+	bool marked; /* `mark` is genuine */
+	struct bw_mark mark;
+	struct bw_slice sender, subject, message_id;
+	struct bw_slice recipients; /* one a line; cut where there are very many */
+};
+
+/* A file of the queue: where it is, and its name without a directory. */
+struct bw_queue_file {
+	char path[BW_PATH_BYTES];
+	const char *name;
+};
+
+struct bw_archived;
+
+/* What an MTA can be asked. Functions take a queue id that `is_queue_id` has accepted. */
+struct bw_mta {
+	const char *name; /* as the ledger has it */
+	bool (*is_queue_id)(const char *text);
+	/* Out of the hold. BW_ERR_NOT_FOUND (not held any more), BW_ERR_PERMISSION, BW_ERR_IO. */
+	enum bw_err (*release)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
+	/* Delivered now; without it the message waits for the next queue run. */
+	enum bw_err (*deliver)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
+	/* The message that is held under this id. BW_ERR_NOT_FOUND. */
+	enum bw_err (*look)(const struct bw_mta_place *place, const struct bw_key *key, const char *queue_id, BW_EACH(struct bw_queued),
+	                    struct bw_why *why);
+	/* All messages of the queue, the held ones with what stands in them. */
+	enum bw_err (*each)(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued), struct bw_why *why);
+	/* The files that are this held message, envelope and all. */
+	enum bw_err (*files)(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file files[BW_QUEUE_FILES_MAX],
+	                     size_t *count, struct bw_why *why);
+	/* Removed for good. */
+	enum bw_err (*drop)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
+	/* Back into the hold queue as it was; `queue_id` is the one it had and becomes the one it has. What a killed attempt has left is
+	 * taken for its own, so it may be repeated. `note` is called with the id before the MTA can see the message. */
+	enum bw_err (*put)(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
+	                   enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx, struct bw_why *why);
+};
+/* By its name in the ledger; NULL. */
+const struct bw_mta *bw_mta_find(const char *name);
+
+/* Where a keeper may be killed, in the order in which it gets there; tests kill it at each. */
+enum bw_fault {
+	BW_FAULT_RELEASE_NOTED,
+	BW_FAULT_RELEASE_OUT,
+	BW_FAULT_RELEASE_WRITTEN,
+	BW_FAULT_DELETE_ARCHIVING,
+	BW_FAULT_DELETE_ARCHIVED,
+	BW_FAULT_DELETE_DROPPED,
+	BW_FAULT_DELETE_WRITTEN,
+	BW_FAULT_RESTORE_NOTED,
+	BW_FAULT_RESTORE_PLACED,
+	BW_FAULT_RESTORE_WRITTEN,
+	BW_FAULT_COUNT
+};
+
+struct bw_keeper {
+	struct bw_store *store;
+	const struct bw_key *key;
+	const char *host, *by; /* of the ledger's entries; who does it */
+	int64_t now_ms;
+	int archive; /* bw_archive_open() */
+	int64_t archive_keep_ms, archive_most_bytes, archive_min_free_bytes;
+	void (*at)(void *ctx, enum bw_fault fault); /* NULL but in tests */
+	void *at_ctx;
+};
+
+/* The directory of the archive, made if need be (0700). It must be ours alone: BW_ERR_PERMISSION. */
+enum bw_err bw_archive_open(const char *path, int *fd, struct bw_why *why);
+/* Removes archives older than `keep_ms`; how many. */
+enum bw_err bw_archive_expire(int archive, int64_t now_ms, int64_t keep_ms, int64_t *gone, struct bw_why *why);
+
+/* Each checks first that the message which the MTA holds under the entry's queue id is the entry's, by its mark: BW_ERR_CONFLICT
+ * where it is not. BW_ERR_NOT_FOUND: it is not held any more. BW_ERR_LIMIT: the archive is full, and nothing was deleted. */
+enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, struct bw_why *why);
+enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                             const struct bw_held *entry, struct bw_why *why);
+/* `queue_id` becomes the one it waits under. */
+enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why);
+
+/* What reconcile found. */
+enum bw_found {
+	BW_FOUND_RELEASED,  /* by hand, or by one who was killed: its deliveries are counted now */
+	BW_FOUND_DELETED,   /* by one who was killed; it is in the archive */
+	BW_FOUND_LOST,      /* gone from the queue for longer than ten minutes: released and delivered, or deleted, by hand */
+	BW_FOUND_RETURNED,  /* in the hold queue again */
+	BW_FOUND_REBUILT,   /* held, and unknown to the ledger until now */
+	BW_FOUND_HELD_AGAIN, /* released, and held again by hand: left alone */
+	BW_FOUND_COUNT
+};
+const char *bw_found_name(enum bw_found found);
+
+struct bw_finding {
+	enum bw_found found;
+	struct bw_hash id;
+	struct bw_slice queue_id, list, sender;
+	int64_t deliveries;
+};
+
+struct bw_reconciled {
+	int64_t waiting, held, foreign; /* entries that wait here, held messages, those of them that are not ours */
+	int64_t found[BW_FOUND_COUNT];
+};
+
+/* Compares the ledger with the queue of `mta`, in both directions, and mends the ledger; with `dry`, only says what it would. */
+enum bw_err bw_keeper_reconcile(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                const struct bw_directory *directory, bool dry, struct bw_reconciled *out, BW_EACH(struct bw_finding),
+                                struct bw_why *why);
+
+#endif

@@ -1,0 +1,206 @@
+/* Release, delete, restore: each in steps that leave a note behind, so that whoever comes after a kill knows how far it got.
+ *
+ *     release   ID.release noted   out of the MTA's hold    ledger: released    note removed
+ *     delete    ID.zst written     removed from the queue   ledger: deleted
+ *     restore   ID.place noted     back in the hold queue   ledger: waiting     note and archive removed
+ *
+ * Killed between two steps, a message is in the queue, in the archive or on its way, and only once: each step may be repeated, and finds
+ * what an earlier one has done. */
+#include <string.h>
+
+#include "archive.h"
+
+static void reach(const struct bw_keeper *k, enum bw_fault fault)
+{
+	if (k->at != NULL)
+		k->at(k->at_ctx, fault);
+}
+
+/* --- is it the entry's message? --- */
+
+struct checking {
+	const struct bw_held *entry;
+	bool marked, same;
+};
+
+static bool check_mark(void *ctx, const struct bw_queued *row)
+{
+	struct checking *c = ctx;
+
+	c->marked = row->marked;
+	c->same = row->marked && bw_hash_equal(&row->mark.id, &c->entry->id);
+	return true;
+}
+
+/* Queue ids are used again, and other people hold mail too: only the mark says what a message is. */
+static enum bw_err check_message(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                 const struct bw_held *entry, const char *queue_id, struct bw_why *why)
+{
+	struct checking c = { .entry = entry };
+	enum bw_err err = mta->look(place, k->key, queue_id, check_mark, &c, why);
+
+	if (err != BW_OK || c.same)
+		return err;
+	return bw_fail(why, BW_ERR_CONFLICT, c.marked ? "%s is another held message now: its mark has another id"
+	                                              : "%s does not carry breakwater's mark: it is somebody else's, and left alone",
+	               queue_id);
+}
+
+static enum bw_err take_queue_id(const struct bw_mta *mta, const struct bw_held *entry, char out[BW_QUEUE_ID_BYTES],
+                                 struct bw_why *why)
+{
+	if (entry->queue_id.n >= BW_QUEUE_ID_BYTES)
+		return bw_fail(why, BW_ERR_INPUT, "a queue id of %zu bytes", entry->queue_id.n);
+	bw_slice_copy(entry->queue_id, out, BW_QUEUE_ID_BYTES);
+	return mta->is_queue_id(out) ? BW_OK : bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of %s", out, mta->name);
+}
+
+static enum bw_err move(const struct bw_keeper *k, const struct bw_held *entry, enum bw_held_state to, struct bw_why *why)
+{
+	return k->store->ops->held_move(k->store, &entry->id, BW_HELD_WAITING, to, k->now_ms, bw_slice_of(k->by), why);
+}
+
+/* --- release --- */
+
+/* The ledger first hears of it when the message is out; a ledger that says so already is right. */
+static enum bw_err write_release(const struct bw_keeper *k, const struct bw_held *entry, struct bw_why *why)
+{
+	enum bw_err err = move(k, entry, BW_HELD_RELEASED, why);
+
+	if (err == BW_ERR_CONFLICT)
+		err = BW_OK;
+	if (err == BW_OK) {
+		reach(k, BW_FAULT_RELEASE_WRITTEN);
+		err = archive_remove(k->archive, &entry->id, ARCHIVE_RELEASE, why);
+	}
+	return err;
+}
+
+enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, struct bw_why *why)
+{
+	char queue_id[BW_QUEUE_ID_BYTES];
+	bool begun = archive_has(k->archive, &entry->id, ARCHIVE_RELEASE);
+	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+
+	if (err == BW_OK)
+		err = check_message(k, mta, place, entry, queue_id, why);
+	/* What a killed delete has left would tell reconcile that it was deleted. */
+	if (err == BW_OK)
+		err = archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, why);
+	if (err == BW_OK)
+		err = archive_note(k->archive, &entry->id, ARCHIVE_RELEASE, queue_id, why);
+	if (err == BW_OK) {
+		reach(k, BW_FAULT_RELEASE_NOTED);
+		err = mta->release(place, queue_id, why);
+		/* Somebody else was faster, and writes it down. */
+		if (err != BW_OK && !begun)
+			archive_remove(k->archive, &entry->id, ARCHIVE_RELEASE, NULL);
+		if (err != BW_OK)
+			return err;
+		reach(k, BW_FAULT_RELEASE_OUT);
+		return write_release(k, entry, why);
+	}
+	/* One who was killed has let it go already. */
+	return err == BW_ERR_NOT_FOUND && begun ? write_release(k, entry, why) : err;
+}
+
+/* --- delete --- */
+
+static enum bw_err write_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                 const struct bw_held *entry, const char *queue_id, struct bw_why *why)
+{
+	struct bw_queue_file files[BW_QUEUE_FILES_MAX];
+	struct archive_source from = { .mta = mta->name, .queue_id = queue_id, .files = files };
+	enum bw_err err = mta->files(place, queue_id, files, &from.count, why);
+
+	if (err == BW_OK)
+		err = archive_check_room(k, &from, why);
+	return err == BW_OK ? archive_write(k->archive, &entry->id, &from, why) : err;
+}
+
+enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                             const struct bw_held *entry, struct bw_why *why)
+{
+	char queue_id[BW_QUEUE_ID_BYTES];
+	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+
+	if (err == BW_OK)
+		err = check_message(k, mta, place, entry, queue_id, why);
+	if (err != BW_OK)
+		return err;
+	reach(k, BW_FAULT_DELETE_ARCHIVING);
+	err = write_archive(k, mta, place, entry, queue_id, why);
+	if (err != BW_OK)
+		return err;
+	reach(k, BW_FAULT_DELETE_ARCHIVED);
+	err = mta->drop(place, queue_id, why);
+	if (err != BW_OK) {
+		/* It is still held, or went another way: not a deleted message. */
+		archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, NULL);
+		return err;
+	}
+	reach(k, BW_FAULT_DELETE_DROPPED);
+	err = move(k, entry, BW_HELD_DELETED, why);
+	reach(k, BW_FAULT_DELETE_WRITTEN);
+	return err;
+}
+
+/* --- restore --- */
+
+struct noting {
+	const struct bw_keeper *k;
+	const struct bw_held *entry;
+};
+
+static enum bw_err note_place(void *ctx, const char *queue_id, struct bw_why *why)
+{
+	const struct noting *n = ctx;
+	enum bw_err err = archive_note(n->k->archive, &n->entry->id, ARCHIVE_PLACE, queue_id, why);
+
+	if (err == BW_OK)
+		reach(n->k, BW_FAULT_RESTORE_NOTED);
+	return err;
+}
+
+/* Under the id that an attempt before this one has noted, else under the one it had. */
+static enum bw_err place_message(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                 const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
+{
+	struct noting noting = { k, entry };
+	struct bw_archived *archived = NULL;
+	char noted[BW_QUEUE_ID_BYTES];
+	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+
+	archive_noted(k->archive, &entry->id, ARCHIVE_PLACE, noted, sizeof(noted));
+	if (mta->is_queue_id(noted))
+		bw_slice_copy(bw_slice_of(noted), queue_id, BW_QUEUE_ID_BYTES);
+	if (err == BW_OK)
+		err = archived_open(k->archive, &entry->id, &archived, why);
+	if (err == BW_OK)
+		err = mta->put(place, archived, queue_id, note_place, &noting, why);
+	archived_close(&archived);
+	/* Where something stood under that name already, it must be this message. */
+	return err == BW_OK ? check_message(k, mta, place, entry, queue_id, why) : err;
+}
+
+enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
+{
+	enum bw_err err;
+
+	if (entry->state != BW_HELD_DELETED)
+		return bw_fail(why, BW_ERR_CONFLICT, "%.*s is %s, not deleted", (int)entry->queue_id.n, entry->queue_id.p,
+		               bw_held_state_name(entry->state));
+	err = place_message(k, mta, place, entry, queue_id, why);
+	if (err != BW_OK)
+		return err;
+	reach(k, BW_FAULT_RESTORE_PLACED);
+	err = k->store->ops->held_return(k->store, &entry->id, BW_HELD_DELETED, bw_slice_of(queue_id), k->now_ms, bw_slice_of(k->by),
+	                                 why);
+	if (err != BW_OK)
+		return err;
+	reach(k, BW_FAULT_RESTORE_WRITTEN);
+	err = archive_remove(k->archive, &entry->id, ARCHIVE_PLACE, why);
+	return err == BW_OK ? archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, why) : err;
+}

@@ -1,0 +1,287 @@
+/* Postfix: postsuper -H takes a message out of the hold queue, postqueue -i has it delivered now, postsuper -d removes it; postqueue -j
+ * lists the queue, postcat shows what stands in it. */
+#include "postfix.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "order.h"
+#include "reading.h"
+
+enum { IDS_A_CALL = 64, LEAST_ID = 5, MOST_ID = 40 };
+
+/* Letters and digits only (Postfix's short ids are hex, its long ones alphanumeric); never "ALL", which means every message. */
+static bool is_queue_id(const char *text)
+{
+	static const char allowed[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	size_t n = strlen(text);
+
+	return n >= LEAST_ID && n <= MOST_ID && strspn(text, allowed) == n;
+}
+
+/* `program` [-c DIR] `flag` ID [QUEUE]. */
+static enum bw_err order(const struct bw_mta_place *place, struct order *o, struct bw_buf *said, struct bw_why *why)
+{
+	o->config_flag = "-c";
+	o->option = "postfix-commands";
+	if (!is_queue_id(o->words[1]))
+		return bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of Postfix", o->words[1]);
+	return bw_agent_order(place, o, said, why);
+}
+
+/* postsuper(1) exits 0 for an id that is not there ("Released from hold: 0 messages"); only the line with the id tells. */
+static enum bw_err super(const struct bw_mta_place *place, const char *flag, const char *queue_id, const char *done,
+                         struct bw_why *why)
+{
+	struct order o = { .program = "postsuper", .words = { flag, queue_id, "hold" } };
+	struct bw_buf said, wanted;
+
+	bw_buf_init(&said, SAID_BYTES);
+	bw_buf_init(&wanted, SAID_BYTES);
+	enum bw_err err = order(place, &o, &said, why);
+
+	bw_buf_printf(&wanted, "%s: %s", queue_id, done);
+	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), bw_buf_slice(&wanted)))
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id);
+	bw_buf_done(&wanted);
+	bw_buf_done(&said);
+	return err;
+}
+
+static enum bw_err release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	return super(place, "-H", queue_id, "released from hold", why);
+}
+
+static enum bw_err drop(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	return super(place, "-d", queue_id, "removed", why);
+}
+
+static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	struct order o = { .program = "postqueue", .words = { "-i", queue_id } };
+	struct bw_buf said;
+
+	bw_buf_init(&said, SAID_BYTES);
+	enum bw_err err = order(place, &o, &said, why);
+
+	bw_buf_done(&said);
+	return err;
+}
+
+/* --- what stands in held messages --- */
+
+/* postcat prints, for each file: "*** ENVELOPE RECORDS hold/ID ***", records as "name: value", "*** MESSAGE CONTENTS hold/ID ***", the
+ * header, "*** HEADER EXTRACTED hold/ID ***", "*** MESSAGE FILE END hold/ID ***". No line of a header looks so: a field's name has no
+ * blanks, and folding begins with one. */
+static bool is_banner(struct bw_slice line, struct bw_slice what, struct bw_slice *id)
+{
+	struct bw_slice rest;
+
+	if (!bw_slice_starts_nocase(line, BW_S("*** ")))
+		return false;
+	rest = bw_slice_from(line, 4);
+	if (!bw_slice_starts_nocase(rest, what) || rest.n <= what.n + 1)
+		return false;
+	rest = bw_slice_from(rest, what.n + 1);
+	rest = bw_slice_head(rest, bw_slice_find(rest, ' '));
+	while (bw_slice_find(rest, '/') < rest.n)
+		rest = bw_slice_from(rest, bw_slice_find(rest, '/') + 1);
+	*id = rest;
+	return true;
+}
+
+struct catting {
+	struct reading reading;
+	bool in_header;
+	size_t ended; /* messages that were read to their end */
+};
+
+/* log_ident: the queue id that the message was given first; a file that is restored may have another name. */
+static void note_record(struct reading *r, struct bw_slice line)
+{
+	static const struct bw_slice sender = { "sender: ", 8 }, recipient = { "recipient: ", 11 },
+								 first_id = { "named_attribute: log_ident=", 27 };
+
+	if (bw_slice_starts_nocase(line, sender)) {
+		bw_buf_reset(&r->sender);
+		bw_buf_add(&r->sender, bw_slice_from(line, sender.n));
+	} else if (bw_slice_starts_nocase(line, recipient)) {
+		reading_recipient(r, bw_slice_from(line, recipient.n));
+	} else if (bw_slice_starts_nocase(line, first_id)) {
+		bw_slice_copy(bw_slice_from(line, first_id.n), r->first_id, sizeof(r->first_id));
+	}
+}
+
+static void cat_line(void *ctx, struct bw_slice line)
+{
+	struct catting *c = ctx;
+	struct bw_slice id;
+
+	if (is_banner(line, BW_S("ENVELOPE RECORDS"), &id)) {
+		reading_start(&c->reading, id);
+		c->in_header = false;
+	} else if (c->reading.in_it && is_banner(line, BW_S("MESSAGE CONTENTS"), &id)) {
+		c->in_header = true;
+	} else if (c->reading.in_it && is_banner(line, BW_S("HEADER EXTRACTED"), &id)) {
+		c->in_header = false;
+	} else if (c->reading.in_it && is_banner(line, BW_S("MESSAGE FILE END"), &id)) {
+		c->ended++;
+		reading_end(&c->reading);
+	} else if (c->reading.in_it && c->in_header) {
+		reading_header(&c->reading, line);
+	} else if (c->reading.in_it) {
+		note_record(&c->reading, line);
+	}
+}
+
+/* Some ids of the hold queue. */
+struct ids {
+	char at[IDS_A_CALL][BW_QUEUE_ID_BYTES];
+	size_t count;
+};
+
+static enum bw_err cat_some(const struct bw_mta_place *place, const struct ids *ids, size_t from, struct catting *c, struct bw_why *why)
+{
+	struct order o = { .program = "postcat", .config_flag = "-c", .words = { "-e", "-h", "-q" }, .option = "postfix-commands" };
+
+	for (size_t i = from; i < ids->count; i++)
+		o.words[3 + i - from] = ids->at[i];
+	c->reading.in_it = false;
+	c->ended = 0;
+	return bw_agent_order_lines(place, &o, cat_line, c, why);
+}
+
+/* postcat ends at the first id that is gone since; the rest is asked for again. */
+static enum bw_err cat(const struct bw_mta_place *place, const struct ids *ids, struct catting *c, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	for (size_t from = 0; from < ids->count && !c->reading.stopped; from += c->ended + 1) {
+		err = cat_some(place, ids, from, c, why);
+		if (err == BW_OK || (err != BW_ERR_IO && err != BW_ERR_PERMISSION))
+			break;
+		if (c->ended > ids->count - from)
+			break;
+		err = BW_OK;
+	}
+	return err;
+}
+
+static enum bw_err start_catting(struct catting *c, const struct bw_key *key, BW_EACH(struct bw_queued))
+{
+	*c = (struct catting){ .in_header = false };
+	reading_init(&c->reading, key, each, ctx);
+	c->reading.sealed_id = true;
+	return BW_OK;
+}
+
+struct looking {
+	bool (*each)(void *ctx, const struct bw_queued *row);
+	void *ctx;
+	const char *queue_id;
+	bool found;
+};
+
+static bool take_one(void *ctx, const struct bw_queued *row)
+{
+	struct looking *l = ctx;
+
+	l->found = bw_slice_equal(row->queue_id, bw_slice_of(l->queue_id));
+	return l->found && l->each(l->ctx, row);
+}
+
+static enum bw_err look(const struct bw_mta_place *place, const struct bw_key *key, const char *queue_id, BW_EACH(struct bw_queued),
+                        struct bw_why *why)
+{
+	struct looking l = { each, ctx, queue_id, false };
+	struct ids ids = { .count = 1 };
+	struct catting c;
+	struct bw_queue_file file[BW_QUEUE_FILES_MAX];
+	size_t count;
+
+	/* postcat looks into every queue; only what is held is meant here. */
+	enum bw_err err = bw_agent_postfix_files(place, queue_id, file, &count, why);
+
+	if (err != BW_OK)
+		return err;
+	bw_slice_copy(bw_slice_of(queue_id), ids.at[0], sizeof(ids.at[0]));
+	start_catting(&c, key, take_one, &l);
+	err = cat_some(place, &ids, 0, &c, why);
+	reading_done(&c.reading);
+	if (err == BW_OK && !l.found)
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id);
+	return err;
+}
+
+/* --- the whole queue --- */
+
+struct walking {
+	const struct bw_mta_place *place;
+	struct catting catting;
+	struct ids ids;
+	enum bw_err err;
+	struct bw_why *why;
+};
+
+static void flush_ids(struct walking *w)
+{
+	if (w->err == BW_OK && w->ids.count > 0)
+		w->err = cat(w->place, &w->ids, &w->catting, w->why);
+	w->ids.count = 0;
+}
+
+static void note_elsewhere(struct walking *w, const char *id)
+{
+	struct reading *r = &w->catting.reading;
+	const struct bw_queued row = { .queue_id = bw_slice_of(id) };
+
+	if (!r->stopped)
+		r->stopped = !r->each(r->ctx, &row);
+}
+
+static void walk_line(void *ctx, struct bw_slice line)
+{
+	struct walking *w = ctx;
+	json_t *message = json_loadb(line.p, line.n, 0, NULL);
+	const char *id = json_string_value(json_object_get(message, "queue_id"));
+	const char *queue = json_string_value(json_object_get(message, "queue_name"));
+
+	if (id != NULL && queue != NULL && is_queue_id(id) && !w->catting.reading.stopped) {
+		if (strcmp(queue, "hold") != 0) {
+			note_elsewhere(w, id);
+		} else {
+			bw_slice_copy(bw_slice_of(id), w->ids.at[w->ids.count++], BW_QUEUE_ID_BYTES);
+			if (w->ids.count == IDS_A_CALL)
+				flush_ids(w);
+		}
+	}
+	json_decref(message);
+}
+
+static enum bw_err each_message(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued),
+                                struct bw_why *why)
+{
+	const struct order o = { .program = "postqueue", .config_flag = "-c", .words = { "-j" }, .option = "postfix-commands" };
+	struct walking w = { .place = place, .why = why };
+
+	start_catting(&w.catting, key, each, ctx);
+	enum bw_err err = bw_agent_order_lines(place, &o, walk_line, &w, why);
+
+	flush_ids(&w);
+	reading_done(&w.catting.reading);
+	return err == BW_OK ? w.err : err;
+}
+
+const struct bw_mta bw_agent_postfix = {
+	.name = "postfix",
+	.is_queue_id = is_queue_id,
+	.release = release,
+	.deliver = deliver,
+	.look = look,
+	.each = each_message,
+	.files = bw_agent_postfix_files,
+	.drop = drop,
+	.put = bw_agent_postfix_put,
+};

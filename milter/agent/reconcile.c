@@ -1,0 +1,340 @@
+/* The ledger against the queue, in both directions. Streaming: what is kept in memory is a few words for each waiting entry.
+ *
+ * First the entries that wait here, then the queue, then once more those entries that the queue did not show. Whatever changes its state
+ * meanwhile is safe: every move says what it moves from. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive.h"
+#include "bw/clock.h"
+#include "bw/mail.h"
+
+/* An entry without its message is normal for so long: the MTA may still be at it (semantics 8). */
+#define YOUNG_MS (10 * BW_MINUTE_MS)
+
+enum { ENTRIES_MOST = 2000000, SENDER_BYTES = 128 };
+
+struct waiting {
+	struct bw_hash id;
+	char queue_id[BW_QUEUE_ID_BYTES];
+	int64_t held_ms;
+	bool held, elsewhere; /* where the queue shows it */
+};
+
+struct reconciling {
+	struct bw_keeper *k;
+	const struct bw_mta *mta;
+	const struct bw_directory *directory;
+	bool dry;
+	struct bw_reconciled *out;
+	bool (*each)(void *ctx, const struct bw_finding *row);
+	void *ctx;
+	struct waiting *at; /* by id, once loaded */
+	struct waiting **by_queue_id;
+	size_t count, room;
+	enum bw_err err;
+	struct bw_why *why;
+};
+
+const char *bw_found_name(enum bw_found found)
+{
+	static const char *const names[] = { "released", "deleted", "lost", "returned", "rebuilt", "held-again" };
+
+	return (unsigned)found < sizeof(names) / sizeof(names[0]) ? names[found] : "unknown";
+}
+
+static enum bw_err fail_memory(struct bw_why *why)
+{
+	return bw_fail(why, BW_ERR_MEMORY, "no memory to compare the ledger with the queue");
+}
+
+static void tell(struct reconciling *r, const struct bw_finding *finding)
+{
+	r->out->found[finding->found]++;
+	if (r->each != NULL && !r->each(r->ctx, finding))
+		r->each = NULL;
+}
+
+/* --- the ledger's side --- */
+
+static bool load_one(void *ctx, const struct bw_held *row)
+{
+	struct reconciling *r = ctx;
+
+	if (!bw_slice_equal(row->host, bw_slice_of(r->k->host)) || !bw_slice_equal(row->mta, bw_slice_of(r->mta->name)))
+		return true;
+	if (r->count == r->room) {
+		size_t room = r->room == 0 ? 256 : 2 * r->room;
+		struct waiting *at = room > ENTRIES_MOST ? NULL : realloc(r->at, room * sizeof(*at));
+
+		if (at == NULL) {
+			r->err = fail_memory(r->why);
+			return false;
+		}
+		r->at = at;
+		r->room = room;
+	}
+	struct waiting *w = &r->at[r->count++];
+
+	*w = (struct waiting){ .id = row->id, .held_ms = row->held_ms > row->state_ms ? row->held_ms : row->state_ms };
+	bw_slice_copy(row->queue_id, w->queue_id, sizeof(w->queue_id));
+	return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(&((const struct waiting *)a)->id, &((const struct waiting *)b)->id, sizeof(struct bw_hash));
+}
+
+static int by_queue_id(const void *a, const void *b)
+{
+	return strcmp((*(struct waiting *const *)a)->queue_id, (*(struct waiting *const *)b)->queue_id);
+}
+
+static enum bw_err load(struct reconciling *r)
+{
+	struct bw_store *store = r->k->store;
+	struct bw_held_query query = { .by_state = true, .state = BW_HELD_WAITING };
+	enum bw_err err = store->ops->held_each(store, &query, load_one, r, r->why);
+
+	if (err == BW_OK)
+		err = r->err;
+	if (err != BW_OK)
+		return err;
+	r->by_queue_id = calloc(r->count + 1, sizeof(struct waiting *));
+	if (r->by_queue_id == NULL)
+		return fail_memory(r->why);
+	if (r->count > 0)
+		qsort(r->at, r->count, sizeof(*r->at), by_id);
+	for (size_t i = 0; i < r->count; i++)
+		r->by_queue_id[i] = &r->at[i];
+	qsort(r->by_queue_id, r->count, sizeof(struct waiting *), by_queue_id);
+	r->out->waiting = (int64_t)r->count;
+	return BW_OK;
+}
+
+static struct waiting *find_id(struct reconciling *r, const struct bw_hash *id)
+{
+	struct waiting key = { .id = *id };
+
+	return r->count == 0 ? NULL : bsearch(&key, r->at, r->count, sizeof(key), by_id);
+}
+
+static struct waiting *find_queue_id(struct reconciling *r, struct bw_slice queue_id)
+{
+	struct waiting key, *pointer = &key, **found;
+
+	bw_slice_copy(queue_id, key.queue_id, sizeof(key.queue_id));
+	found = r->count == 0 ? NULL : bsearch(&pointer, r->by_queue_id, r->count, sizeof(pointer), by_queue_id);
+	return found == NULL ? NULL : *found;
+}
+
+/* --- the queue's side --- */
+
+static struct bw_finding finding_of(enum bw_found found, const struct bw_queued *q)
+{
+	return (struct bw_finding){ found, q->mark.id, q->queue_id, q->mark.list, q->sender, q->mark.deliveries };
+}
+
+/* Each recipient that is a list of the directory, with its size; the mark alone knows one. */
+static size_t lists_of(const struct reconciling *r, const struct bw_queued *q, struct bw_held_list lists[BW_HELD_LISTS_MAX])
+{
+	struct bw_slice rest = q->recipients;
+	size_t n = 0;
+
+	while (rest.n > 0 && n < BW_HELD_LISTS_MAX) {
+		size_t end = bw_slice_find(rest, '\n');
+		struct bw_address address;
+		const struct bw_list *list = NULL;
+
+		if (bw_address_normalise(bw_slice_head(rest, end), 0, &address))
+			list = bw_directory_find(r->directory, bw_slice_of(address.text));
+		if (list != NULL)
+			lists[n++] = (struct bw_held_list){ list->address, q->mark.conversation, q->mark.side, list->size };
+		rest = bw_slice_from(rest, end + 1);
+	}
+	return n;
+}
+
+static enum bw_err rebuild(struct reconciling *r, const struct bw_queued *q)
+{
+	struct bw_held_list lists[BW_HELD_LISTS_MAX];
+	struct bw_held h = {
+		.id = q->mark.id,
+		.host = bw_slice_of(r->k->host),
+		.queue_id = q->queue_id,
+		.mta = bw_slice_of(r->mta->name),
+		.list = q->mark.list,
+		.conversation = q->mark.conversation,
+		.guard = bw_slice_of(bw_guard_name(q->mark.guard)),
+		.sentence = BW_S("the ledger was rebuilt from the hold queue; why it was held is no longer known"),
+		.sender = q->sender,
+		.message_id = q->message_id,
+		.subject = q->subject,
+		.deliveries = q->mark.deliveries,
+		.held_ms = q->mark.held_ms,
+		.message = q->mark.message,
+		.side = q->mark.side,
+		.lists = lists,
+	};
+
+	h.list_count = lists_of(r, q, lists);
+	return r->dry ? BW_OK : r->k->store->ops->held_put(r->k->store, &h, r->why);
+}
+
+struct there {
+	bool found;
+	enum bw_held_state state;
+};
+
+static bool note_state(void *ctx, const struct bw_held *row)
+{
+	struct there *t = ctx;
+
+	t->found = true;
+	t->state = row->state;
+	return true;
+}
+
+static void forget_notes(const struct reconciling *r, const struct bw_hash *id)
+{
+	for (enum archive_kind kind = ARCHIVE_MESSAGE; !r->dry && kind <= ARCHIVE_PLACE; kind++)
+		archive_remove(r->k->archive, id, kind, NULL);
+}
+
+/* A held message whose entry does not wait here. */
+static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q)
+{
+	struct bw_store *store = r->k->store;
+	struct bw_held_query query = { .id = q->mark.id };
+	struct there there = { false, BW_HELD_WAITING };
+	enum bw_found found = BW_FOUND_REBUILT;
+	enum bw_err err = store->ops->held_each(store, &query, note_state, &there, r->why);
+
+	if (err != BW_OK || (there.found && there.state == BW_HELD_WAITING))
+		return err; /* held while we look: it waits, as it should */
+	if (!there.found) {
+		err = rebuild(r, q);
+	} else if (there.state == BW_HELD_RELEASED) {
+		found = BW_FOUND_HELD_AGAIN;
+	} else {
+		found = BW_FOUND_RETURNED;
+		if (!r->dry)
+			err = store->ops->held_return(store, &q->mark.id, there.state, q->queue_id, r->k->now_ms, bw_slice_of(r->k->by), r->why);
+		if (err == BW_OK)
+			forget_notes(r, &q->mark.id);
+	}
+	const struct bw_finding finding = finding_of(found, q);
+
+	if (err == BW_OK)
+		tell(r, &finding);
+	return err == BW_ERR_CONFLICT ? BW_OK : err;
+}
+
+/* Held, and its entry waits: what a killed keeper had begun is void. */
+static void take_waiting(struct reconciling *r, struct waiting *w)
+{
+	w->held = true;
+	forget_notes(r, &w->id);
+}
+
+static bool take_queued(void *ctx, const struct bw_queued *q)
+{
+	struct reconciling *r = ctx;
+	struct waiting *w;
+
+	if (!q->held) {
+		w = find_queue_id(r, q->queue_id);
+		if (w != NULL)
+			w->elsewhere = true;
+		return true;
+	}
+	r->out->held++;
+	r->out->foreign += !q->marked;
+	if (!q->marked)
+		return true;
+	w = find_id(r, &q->mark.id);
+	if (w == NULL)
+		r->err = take_unknown(r, q);
+	else if (strcmp(w->queue_id, "") == 0 || bw_slice_equal(bw_slice_of(w->queue_id), q->queue_id))
+		take_waiting(r, w);
+	return r->err == BW_OK;
+}
+
+/* --- entries without their message --- */
+
+/* What became of it: a note tells, or the rest of the queue. False: nothing yet, it is young. */
+static bool judge(const struct reconciling *r, const struct waiting *w, enum bw_found *found, enum bw_held_state *state)
+{
+	int archive = r->k->archive;
+	bool old = w->held_ms <= r->k->now_ms - YOUNG_MS;
+
+	if (archive_has(archive, &w->id, ARCHIVE_MESSAGE)) {
+		*found = BW_FOUND_DELETED;
+		*state = BW_HELD_DELETED;
+	} else if (w->elsewhere || archive_has(archive, &w->id, ARCHIVE_RELEASE)) {
+		*found = BW_FOUND_RELEASED;
+		*state = BW_HELD_RELEASED;
+	} else {
+		*found = BW_FOUND_LOST;
+		*state = BW_HELD_LOST;
+		return old;
+	}
+	return true;
+}
+
+struct settling {
+	struct reconciling *r;
+	const struct waiting *w;
+	enum bw_found found;
+};
+
+static bool tell_row(void *ctx, const struct bw_held *row)
+{
+	struct settling *s = ctx;
+	const struct bw_finding finding = { s->found, row->id, row->queue_id, row->list, row->sender, row->deliveries };
+
+	tell(s->r, &finding);
+	return true;
+}
+
+static enum bw_err settle_one(struct reconciling *r, const struct waiting *w)
+{
+	struct bw_store *store = r->k->store;
+	struct bw_held_query query = { .id = w->id };
+	struct settling settling = { .r = r, .w = w };
+	enum bw_held_state state;
+	enum bw_err err = BW_OK;
+
+	if (w->held || !judge(r, w, &settling.found, &state))
+		return BW_OK;
+	if (!r->dry)
+		err = store->ops->held_move(store, &w->id, BW_HELD_WAITING, state, r->k->now_ms, bw_slice_of(r->k->by), r->why);
+	if (err == BW_ERR_CONFLICT)
+		return BW_OK; /* somebody has done and written it while we looked */
+	if (err == BW_OK && !r->dry)
+		err = archive_remove(r->k->archive, &w->id, ARCHIVE_RELEASE, r->why);
+	return err == BW_OK ? store->ops->held_each(store, &query, tell_row, &settling, r->why) : err;
+}
+
+enum bw_err bw_keeper_reconcile(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                const struct bw_directory *directory, bool dry, struct bw_reconciled *out, BW_EACH(struct bw_finding),
+                                struct bw_why *why)
+{
+	struct reconciling r = {
+		.k = k, .mta = mta, .directory = directory, .dry = dry, .out = out, .each = each, .ctx = ctx, .err = BW_OK, .why = why
+	};
+
+	*out = (struct bw_reconciled){ .waiting = 0 };
+	enum bw_err err = load(&r);
+
+	if (err == BW_OK)
+		err = mta->each(place, k->key, take_queued, &r, why);
+	if (err == BW_OK)
+		err = r.err;
+	for (size_t i = 0; err == BW_OK && i < r.count; i++)
+		err = settle_one(&r, &r.at[i]);
+	free(r.by_queue_id);
+	free(r.at);
+	return err;
+}

@@ -1,0 +1,26 @@
+/* batch.h: one thing done to several held messages: selected, checked, shown first and done with --yes.
+ *
+ * Layer:     cli.
+ * Fails:     the first failure's exit code and sentence; the other messages are tried all the same.
+ */
+#ifndef BW_CLI_BATCH_H
+#define BW_CLI_BATCH_H
+
+#include "held.h"
+#include "keeper.h"
+
+struct batch {
+	const char *command;    /* "held release" */
+	const char *done;       /* "released" */
+	enum bw_held_state from; /* what is selected */
+	enum bw_cli_exit (*check)(struct cli *c, const struct entries *e); /* what may stop all of it; NULL: nothing */
+	enum bw_err (*one)(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+	                   struct entry *e);
+	enum bw_event event;
+};
+
+enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b);
+/* `e` as the keeper's functions take it; it borrows. */
+struct bw_held bw_cli_entry_held(const struct entry *e, enum bw_held_state state);
+
+#endif
