@@ -36,6 +36,10 @@ struct bw_queue_file {
 	const char *name;
 };
 
+/* The full path of one of the MTA's commands; `option` is what the sentence names that says where it is. BW_ERR_IO. */
+enum bw_err bw_mta_program(const struct bw_mta_place *place, const char *program, const char *option, char path[BW_PATH_BYTES],
+                           struct bw_why *why);
+
 struct bw_archived;
 
 /* What an MTA can be asked. Functions take a queue id that `is_queue_id` has accepted. */

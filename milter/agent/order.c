@@ -16,28 +16,25 @@
 #define COMMAND_MS (30 * BW_SECOND_MS)
 #define LISTING_MS (10 * BW_MINUTE_MS)
 
-enum { PATH_BYTES = 4096 };
-
 extern char **environ;
 
-static bool try_directory(struct bw_slice directory, const char *name, char path[PATH_BYTES])
+static bool try_directory(struct bw_slice directory, const char *name, char path[BW_PATH_BYTES])
 {
-	int n = snprintf(path, PATH_BYTES, "%.*s/%s", (int)directory.n, directory.p, name);
+	int n = snprintf(path, BW_PATH_BYTES, "%.*s/%s", (int)directory.n, directory.p, name);
 
-	return directory.n > 0 && directory.n < PATH_BYTES && n < PATH_BYTES && access(path, X_OK) == 0;
+	return directory.n > 0 && directory.n < BW_PATH_BYTES && n < BW_PATH_BYTES && access(path, X_OK) == 0;
 }
 
 /* Cron's PATH has no sbin, so that is tried in any case. */
-static enum bw_err find_command(const struct bw_mta_place *place, const struct order *order, char path[PATH_BYTES],
-                                struct bw_why *why)
+enum bw_err bw_mta_program(const struct bw_mta_place *place, const char *name, const char *option, char path[BW_PATH_BYTES],
+                           struct bw_why *why)
 {
 	struct bw_slice rest = bw_slice_of(getenv("PATH"));
-	const char *name = order->program;
 
 	if (place->commands != NULL) {
 		if (try_directory(bw_slice_of(place->commands), name, path))
 			return BW_OK;
-		return bw_fail(why, BW_ERR_IO, "%s: no %s that can be run is there (--%s)", place->commands, name, order->option);
+		return bw_fail(why, BW_ERR_IO, "%s: no %s that can be run is there (--%s)", place->commands, name, option);
 	}
 	while (rest.n > 0) {
 		size_t colon = bw_slice_find(rest, ':');
@@ -48,7 +45,7 @@ static enum bw_err find_command(const struct bw_mta_place *place, const struct o
 	}
 	if (try_directory(BW_S("/usr/sbin"), name, path) || try_directory(BW_S("/usr/local/sbin"), name, path))
 		return BW_OK;
-	return bw_fail(why, BW_ERR_IO, "%s is not found on this host; --%s says where it is", name, order->option);
+	return bw_fail(why, BW_ERR_IO, "%s is not found on this host; --%s says where it is", name, option);
 }
 
 /* Where what the command says goes: kept, and given away line by line. */
@@ -162,7 +159,7 @@ static enum bw_err complain(const char *path, const struct order *order, struct 
 	struct bw_buf line;
 	enum bw_err err;
 
-	bw_buf_init(&line, PATH_BYTES);
+	bw_buf_init(&line, BW_PATH_BYTES);
 	bw_buf_add_text(&line, path);
 	for (size_t i = 0; i < ORDER_WORDS && order->words[i] != NULL; i++)
 		bw_buf_printf(&line, " %s", order->words[i]);
@@ -176,11 +173,11 @@ static enum bw_err complain(const char *path, const struct order *order, struct 
 
 static enum bw_err run_order(const struct bw_mta_place *place, const struct order *order, struct listener *l, struct bw_why *why)
 {
-	char path[PATH_BYTES];
+	char path[BW_PATH_BYTES];
 	const char *argv[ORDER_WORDS + 4] = { order->program };
 	size_t n = 1;
 	int status = 0;
-	enum bw_err err = find_command(place, order, path, why);
+	enum bw_err err = bw_mta_program(place, order->program, order->option, path, why);
 
 	if (err != BW_OK)
 		return err;
