@@ -58,8 +58,10 @@ static void setting_words(struct bw_buf *out)
 	for (size_t i = 0; i < bw_setting_count(); i++)
 		add_word(out, bw_slice_of(bw_setting_at(i)->name));
 	for (int tier = BW_TIER_HUGE; tier >= BW_TIER_SMALL; tier--) {
-		for (size_t i = 0; i < bw_setting_count(); i++)
-			bw_buf_printf(out, " %s.%s", bw_tier_name((enum bw_tier)tier), bw_setting_at(i)->name);
+		for (size_t i = 0; i < bw_setting_count(); i++) {
+			if (!bw_setting_at(i)->whole)
+				bw_buf_printf(out, " %s.%s", bw_tier_name((enum bw_tier)tier), bw_setting_at(i)->name);
+		}
 	}
 }
 
