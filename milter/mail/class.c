@@ -10,6 +10,8 @@
 #define TALK    (S(SUBJECT_REPLY) | S(SUBJECT_FORWARD))
 #define NULLS   (S(NULL_SENDER) | S(NULL_RETURN))
 #define SYSTEM  (S(DAEMON) | S(FAILED))
+/* What a person who writes of absence, or of a receipt, does not show. */
+#define WITNESS (S(PRECEDENCE_JUNK) | S(ROBOT) | S(MAILBOX_RULE) | S(AUTO_GENERATED) | S(AUTOREPLIER) | NULLS)
 
 struct rule {
 	uint64_t all;  /* must be there */
@@ -27,8 +29,9 @@ static const struct rule rules[] = {
 
 	/* A report that is the message itself, then one that a list wrapped, then one that a person quotes. */
 	{ S(REPORT_MDN), 0, S(NESTED), BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "report-disposition-notification" },
-	{ S(REPORT_MDN), 0, TALK, BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "nested-disposition-notification" },
-	{ S(REPORT_MDN), SYSTEM | NULLS, 0, BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "nested-disposition-notification" },
+	{ S(REPORT_MDN), SYSTEM | NULLS | S(AUTO_REPLIED), 0, BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "nested-disposition-notification" },
+	{ S(REPORT_MDN), S(LIST), TALK, BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "nested-disposition-notification" },
+	{ S(REPORT_MDN), 0, TALK, BW_CLASS_MDN, BW_EVIDENCE_WEAK, "nested-disposition-notification" },
 	{ S(REPORT_DSN), 0, S(NESTED), BW_CLASS_DSN, BW_EVIDENCE_PROTOCOL, "report-delivery-status" },
 	{ S(REPORT_DSN), 0, TALK, BW_CLASS_DSN, BW_EVIDENCE_PROTOCOL, "nested-delivery-status" },
 	{ S(REPORT_DSN), SYSTEM | NULLS, 0, BW_CLASS_DSN, BW_EVIDENCE_PROTOCOL, "nested-delivery-status" },
@@ -39,6 +42,8 @@ static const struct rule rules[] = {
 	{ S(AUTO_REPLIED) | S(SUBJECT_BOUNCE), NULLS | S(POSTMASTER), S(SUBJECT_AUTO) | TALK, BW_CLASS_DSN, BW_EVIDENCE_PROTOCOL,
 	  "auto-submitted-by-mail-system" },
 	{ S(AUTO_GENERATED), SYSTEM, S(SUBJECT_AUTO) | TALK, BW_CLASS_DSN, BW_EVIDENCE_PROTOCOL, "auto-submitted-by-mail-system" },
+	/* A receipt that lost its type on a list. */
+	{ S(AUTO_REPLIED) | S(SUBJECT_RECEIPT), 0, TALK, BW_CLASS_MDN, BW_EVIDENCE_PROTOCOL, "auto-submitted-receipt" },
 	{ S(AUTO_REPLIED), 0, 0, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_PROTOCOL, "auto-submitted" },
 
 	{ S(RECALL_CLASS), 0, 0, BW_CLASS_RECALL, BW_EVIDENCE_WEAK, "message-class" },
@@ -60,10 +65,17 @@ static const struct rule rules[] = {
 	{ S(DAEMON), 0, TALK, BW_CLASS_DSN, BW_EVIDENCE_WEAK, "mail-system" },
 	{ S(FAILED), 0, TALK, BW_CLASS_DSN, BW_EVIDENCE_WEAK, "failed-recipients" },
 	{ S(POSTMASTER), NULLS, S(SUBJECT_AUTO), BW_CLASS_DSN, BW_EVIDENCE_WEAK, "mail-system" },
-	{ S(SUBJECT_BOUNCE), NULLS | S(POSTMASTER), TALK, BW_CLASS_DSN, BW_EVIDENCE_WEAK, "subject-by-mail-system" },
+	{ S(SUBJECT_BOUNCE), NULLS | S(POSTMASTER) | S(ROBOT) | S(NO_FROM), TALK, BW_CLASS_DSN, BW_EVIDENCE_WEAK,
+	  "subject-by-mail-system" },
 
-	{ S(SUBJECT_ABSENCE), S(ANSWERS) | S(PRECEDENCE_JUNK) | NULLS, TALK, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "subject-absence" },
+	{ S(SUBJECT_ABSENCE), S(ANSWERS) | WITNESS, TALK, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "subject-absence" },
 	{ S(SUBJECT_ABSENCE) | S(PRECEDENCE_BULK), 0, TALK | S(LIST), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "subject-absence" },
+	/* GroupWise and others put a reply prefix before the name of their answer; people who talk of one answer somebody. */
+	{ S(SUBJECT_BARE), 0, S(ANSWERS) | S(SUBJECT_FORWARD), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "subject-bare" },
+	{ S(SUBJECT_BARE), WITNESS, S(SUBJECT_FORWARD), BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "subject-bare" },
+	{ S(TOPIC_AUTO), 0, S(ANSWERS) | TALK, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "thread-topic" },
+	{ S(AUTOREPLIER), 0, TALK, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "sender-name" },
+	{ S(MAILBOX_RULE), NULLS, 0, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "mailbox-rule" },
 	{ S(SUBJECT_RECALL), S(OUTLOOK) | S(TNEF), TALK, BW_CLASS_RECALL, BW_EVIDENCE_WEAK, "subject-recall" },
 	{ S(SUBJECT_RECEIPT), S(TNEF) | NULLS, TALK, BW_CLASS_MDN, BW_EVIDENCE_WEAK, "subject-receipt" },
 	{ S(SUBJECT_CALENDAR), S(CALENDAR) | S(TNEF), TALK, BW_CLASS_CALENDAR_REPLY, BW_EVIDENCE_WEAK, "subject-calendar" },

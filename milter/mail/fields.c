@@ -272,29 +272,32 @@ static void note_received(struct bw_header_parser *p, struct bw_slice value)
 	p->facts.received++;
 }
 
+#define FIELD(name, read) { name, sizeof(name) - 1, read }
+
 static const struct {
 	const char *name;
+	size_t n;
 	void (*read)(struct bw_header_parser *p, struct bw_slice value);
 } fields[] = {
-	{ "Received", note_received },
-	{ "Message-ID", read_message_id },
-	{ "From", read_from },
-	{ "Date", read_date },
-	{ "Subject", read_subject },
-	{ "References", read_references },
-	{ "In-Reply-To", read_in_reply_to },
-	{ "Thread-Index", read_thread_index },
-	{ "To", read_recipients },
-	{ "Cc", read_recipients },
-	{ "List-Id", read_list_id },
-	{ "List-Post", read_list_post },
-	{ "X-Loop", note_list_header },
-	{ "X-BeenThere", note_list_header },
-	{ "Content-Type", read_content_type },
-	{ "Disposition-Notification-To", note_receipt },
-	{ "Return-Receipt-To", note_receipt },
-	{ "X-Confirm-Reading-To", note_receipt },
-	{ "X-Breakwater-Held", note_held },
+	FIELD("Received", note_received),
+	FIELD("Message-ID", read_message_id),
+	FIELD("From", read_from),
+	FIELD("Date", read_date),
+	FIELD("Subject", read_subject),
+	FIELD("References", read_references),
+	FIELD("In-Reply-To", read_in_reply_to),
+	FIELD("Thread-Index", read_thread_index),
+	FIELD("To", read_recipients),
+	FIELD("Cc", read_recipients),
+	FIELD("List-Id", read_list_id),
+	FIELD("List-Post", read_list_post),
+	FIELD("X-Loop", note_list_header),
+	FIELD("X-BeenThere", note_list_header),
+	FIELD("Content-Type", read_content_type),
+	FIELD("Disposition-Notification-To", note_receipt),
+	FIELD("Return-Receipt-To", note_receipt),
+	FIELD("X-Confirm-Reading-To", note_receipt),
+	FIELD("X-Breakwater-Held", note_held),
 };
 
 void bw_mail_field_read(struct bw_header_parser *p, struct bw_slice name, struct bw_slice value)
@@ -303,7 +306,7 @@ void bw_mail_field_read(struct bw_header_parser *p, struct bw_slice name, struct
 	if (bw_slice_starts_nocase(name, BW_S("List-")))
 		p->facts.list_headers = true;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (!bw_slice_equal_nocase(name, bw_slice_of(fields[i].name)))
+		if (name.n != fields[i].n || !bw_slice_equal_nocase(name, (struct bw_slice){ fields[i].name, fields[i].n }))
 			continue;
 		fields[i].read(p, value);
 		break;

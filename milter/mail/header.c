@@ -106,6 +106,7 @@ static void judge_class(struct bw_header_parser *p, bool null_sender)
 	uint64_t signs = p->signs | p->mime.signs;
 
 	signs |= null_sender ? BW_SIGN(NULL_SENDER) : 0;
+	signs |= p->from_seen ? 0 : BW_SIGN(NO_FROM);
 	signs |= p->answers || h->thread_index_long ? BW_SIGN(ANSWERS) : 0;
 	struct bw_mail_judgement j = bw_mail_classify(signs);
 

@@ -25,7 +25,20 @@ struct bw_mail_phrase {
 	uint64_t sign;
 };
 
-extern const struct bw_mail_phrase bw_mail_phrases[];
-extern const size_t bw_mail_phrase_count;
+/* The rows of one file. */
+struct bw_mail_phrases {
+	const struct bw_mail_phrase *rows;
+	size_t count;
+};
+
+extern const struct bw_mail_phrases bw_mail_phrases_auto;    /* an answering machine speaks, or somebody of absence */
+extern const struct bw_mail_phrases bw_mail_phrases_reports; /* bounces, receipts, recalls, answers to invitations */
+
+#define BW_MAIL_ROW(text, place, sign) { text, sizeof(text) - 1, BW_MAIL_PLACE_##place, BW_SIGN(sign) }
+#define START(text, sign)    BW_MAIL_ROW(text, START, sign)
+#define PREFIX(text, sign)   BW_MAIL_ROW(text, PREFIX, sign)
+#define WHOLE(text, sign)    BW_MAIL_ROW(text, WHOLE, sign)
+#define END(text, sign)      BW_MAIL_ROW(text, END, sign)
+#define ANYWHERE(text, sign) BW_MAIL_ROW(text, ANYWHERE, sign)
 
 #endif

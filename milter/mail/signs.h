@@ -22,7 +22,11 @@ enum bw_mail_sign {
 	BW_SIGN_NULL_RETURN,      /* Return-Path: <> left by an earlier delivery */
 	BW_SIGN_DAEMON,           /* From: MAILER-DAEMON */
 	BW_SIGN_POSTMASTER,       /* From: postmaster */
+	BW_SIGN_ROBOT,            /* From: a program's name: no-reply, mail service, gateway, ... */
+	BW_SIGN_NO_FROM,          /* RFC 5322 3.6 wants one; people's programs write it */
+	BW_SIGN_AUTOREPLIER,      /* From: an answering machine's name */
 	BW_SIGN_FAILED,           /* X-Failed-Recipients */
+	BW_SIGN_MAILBOX_RULE,     /* a mailbox rule of Exchange made or handed on the message */
 	BW_SIGN_REPORT,           /* multipart/report */
 	BW_SIGN_REPORT_DSN,       /* ... of a delivery status */
 	BW_SIGN_REPORT_MDN,
@@ -39,7 +43,9 @@ enum bw_mail_sign {
 	BW_SIGN_SUBJECT_REPLY,    /* reply prefix */
 	BW_SIGN_SUBJECT_FORWARD,
 	BW_SIGN_SUBJECT_AUTO,     /* the subject says automatic reply */
-	BW_SIGN_SUBJECT_ABSENCE,  /* the subject speaks of absence, as people do too */
+	BW_SIGN_SUBJECT_ABSENCE,  /* the subject speaks of absence or receipt, as people do too */
+	BW_SIGN_SUBJECT_BARE,     /* a reply prefix, and behind it nothing but such words */
+	BW_SIGN_TOPIC_AUTO,       /* Thread-Topic says automatic reply */
 	BW_SIGN_SUBJECT_BOUNCE,
 	BW_SIGN_SUBJECT_RECEIPT,
 	BW_SIGN_SUBJECT_RECALL,
@@ -55,7 +61,7 @@ uint64_t bw_mail_field_signs(struct bw_slice name, struct bw_slice value, const 
 uint64_t bw_mail_from_signs(struct bw_slice value, struct bw_slice address);
 /* The signs of a folded subject. */
 uint64_t bw_mail_subject_signs(struct bw_slice folded, const struct bw_mail_subject *subject);
-/* The phrase tables row by row, for the test that each is in folded form; NULL past the end. */
+/* The phrase tables row by row (neither needs bw_mail_init()), for the test that each is in folded form; NULL past the end. */
 const char *bw_mail_phrase_at(size_t i);
 
 #define BW_MAIL_BOUNDARY_MAX 200 /* RFC 2046 5.1.1 says 70 */
