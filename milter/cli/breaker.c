@@ -57,9 +57,24 @@ static enum bw_cli_exit find_of_list(struct cli *c, struct target *t)
 	return code;
 }
 
+/* What the sender guard watches is named by itself, known or not. */
+static enum bw_cli_exit find_of_identity(struct cli *c, struct target *t)
+{
+	t->key = (struct bw_breaker_key){ .scope = BW_SCOPE_LIST, .side = BW_SIDE_MEMBERS, .list = bw_slice_of(c->words[0]) };
+	if (c->args.side != NULL)
+		return bw_cli_fail(c, BW_CLI_USAGE, "--side goes with a list's address; an identity has no sides");
+	enum bw_cli_exit code = bw_cli_breakers(c, t->key.list, true, &t->all);
+
+	for (size_t i = 0; i < t->all.count; i++)
+		t->view = &t->all.at[i];
+	return code;
+}
+
 static enum bw_cli_exit find_target(struct cli *c, struct target *t)
 {
 	*t = (struct target){ .view = NULL };
+	if (bw_breaker_is_senders(bw_slice_of(c->words[0])))
+		return find_of_identity(c, t);
 	if (strchr(c->words[0], '@') != NULL)
 		return find_of_list(c, t);
 	if (c->args.side != NULL)
@@ -108,7 +123,7 @@ static void show_text(struct cli *c, const struct breaker_view *v)
 	const struct bw_breaker *r = &v->record;
 	enum style style = bw_cli_breaker_stops(v) ? STYLE_BAD : STYLE_PLAIN;
 
-	bw_cli_say(c, STYLE_HEAD, "%s breaker %s of %s", v->key.scope == BW_SCOPE_LIST ? "list" : "conversation", v->id, v->list);
+	bw_cli_say(c, STYLE_HEAD, "%s breaker %s of %s", bw_cli_breaker_guard(&v->key), v->id, v->list);
 	bw_cli_say(c, style, "%-13s %s", "state:", bw_cli_breaker_state(v));
 	bw_cli_say(c, STYLE_PLAIN, "%-13s %s", "side:", bw_side_name(v->key.side));
 	if (v->key.scope == BW_SCOPE_CONVERSATION)
@@ -120,7 +135,8 @@ static void show_text(struct cli *c, const struct breaker_view *v)
 	if (r->rule != BW_RULE_NONE)
 		bw_cli_say(c, STYLE_PLAIN, "%-13s %s: %lld of at most %lld", "tripped by:", bw_rule_name(r->rule), (long long)r->ordinal,
 		           (long long)r->limit);
-	show_window(c, v);
+	if (!bw_breaker_is_senders(v->key.list))
+		show_window(c, v);
 	show_time(c, "last attempt:", v->last_ms);
 	bw_cli_say(c, STYLE_PLAIN, "%-13s %d, relapses %d", "trips:", (int)r->trips, (int)r->relapses);
 	if (r->override_state == BW_OVERRIDE_NONE)
@@ -154,7 +170,7 @@ struct word {
 
 static void print_change(struct cli *c, const struct target *t, const struct word *w, int64_t until_ms)
 {
-	const char *scope = t->key.scope == BW_SCOPE_LIST ? "list" : "conversation";
+	const char *scope = bw_cli_breaker_guard(&t->key);
 	struct bw_buf until;
 	char id[BREAKER_ID_BYTES];
 	json_t *o;
@@ -191,11 +207,11 @@ static enum bw_cli_exit apply(struct cli *c, const struct word *w)
 	if (code == BW_CLI_DONE)
 		code = bw_cli_override(c, &t.key, w->value, until_ms, NULL);
 	if (code == BW_CLI_DONE) {
-		bool of_list = t.key.scope == BW_SCOPE_LIST;
+		const char *guard = bw_cli_breaker_guard(&t.key);
 
 		print_change(c, &t, w, until_ms);
-		code = bw_cli_event(c, BW_EVENT_OPERATOR, t.key.list, of_list ? BW_S("list") : BW_S("conversation"),
-		                    "%s breaker of %.*s (%s) is now %s%s%.*s", of_list ? "list" : "conversation", (int)t.key.list.n,
+		code = bw_cli_event(c, BW_EVENT_OPERATOR, t.key.list, bw_slice_of(guard),
+		                    "%s breaker of %.*s (%s) is now %s%s%.*s", guard, (int)t.key.list.n,
 		                    t.key.list.p, bw_side_name(t.key.side), w->state, reason.n > 0 ? ": " : "", (int)reason.n,
 		                    reason.n > 0 ? reason.p : "");
 	}
@@ -227,14 +243,15 @@ static enum bw_cli_exit run_disable(struct cli *c)
 const struct command bw_cli_family_breaker[] = {
 	{ "breaker ls", "", 0, 0, OPT(ALL) | OPT(LIST), NEED_STORE, false, run_ls,
 	  "breakers that are open, half-open or overridden, as of now" },
-	{ "breaker show", "ID|ADDRESS", 1, 1, OPT(SIDE), NEED_STORE, false, run_show,
+	{ "breaker show", "ID|ADDRESS|IDENTITY", 1, 1, OPT(SIDE), NEED_STORE, false, run_show,
 	  "one breaker: its state, the rule that tripped it, who attempts\n"
-	  "ID is as `breaker ls` shows it, or the beginning of it; a list's address means the list's own breaker." },
-	{ "breaker open", "ID|ADDRESS", 1, 1, OPT_REASONS | OPT(SIDE), NEED_STORE, true, run_open,
+	  "ID is as `breaker ls` shows it, or the beginning of it; a list's address means the list's own breaker,\n"
+	  "an identity (auth:jane@utah.example) the sender guard's." },
+	{ "breaker open", "ID|ADDRESS|IDENTITY", 1, 1, OPT_REASONS | OPT(SIDE), NEED_STORE, true, run_open,
 	  "stop what this breaker watches (forced-open), for 4 hours or --for" },
-	{ "breaker close", "ID|ADDRESS", 1, 1, OPT(REASON) | OPT(SIDE), NEED_STORE, true, run_close,
+	{ "breaker close", "ID|ADDRESS|IDENTITY", 1, 1, OPT(REASON) | OPT(SIDE), NEED_STORE, true, run_close,
 	  "close it and undo any override; it trips again when the storm goes on" },
-	{ "breaker disable", "ID|ADDRESS", 1, 1, OPT_REASONS | OPT(SIDE), NEED_STORE, true, run_disable,
+	{ "breaker disable", "ID|ADDRESS|IDENTITY", 1, 1, OPT_REASONS | OPT(SIDE), NEED_STORE, true, run_disable,
 	  "let it neither stop nor trip, for 4 hours or --for" },
 	{ .name = NULL },
 };

@@ -26,6 +26,13 @@ void bw_cli_breaker_id(const struct bw_breaker_key *key, char out[BREAKER_ID_BYT
 	bw_buf_done(&text);
 }
 
+const char *bw_cli_breaker_guard(const struct bw_breaker_key *key)
+{
+	if (key->scope == BW_SCOPE_CONVERSATION)
+		return bw_guard_name(BW_GUARD_CONVERSATION);
+	return bw_guard_name(bw_breaker_is_senders(key->list) ? BW_GUARD_SENDER : BW_GUARD_LIST);
+}
+
 /* --- what its guard says --- */
 
 static void limits_of(const struct cli *c, struct bw_slice address, struct bw_limits *out)
@@ -37,17 +44,22 @@ static void limits_of(const struct cli *c, struct bw_slice address, struct bw_li
 
 static int64_t window_of(const struct bw_limits *limits, const struct breaker_view *v)
 {
+	if (v->key.scope == BW_SCOPE_LIST && bw_breaker_is_senders(v->key.list))
+		return limits->sender.window_ms;
 	if (v->key.scope == BW_SCOPE_LIST)
 		return limits->list.window_ms;
 	return v->record.rule == BW_RULE_CONVERSATION_DAY ? BW_DAY_MS : limits->conversation.window_ms;
 }
 
 /* Fewer attempts in the last window than the rule that tripped it allows; nobody at all is calm under any rule. Sums of deliveries
- * are not in a listing, so a budget's breaker waits for an empty window here: it may be shown open a little too long. */
+ * are not in a listing, so a budget's breaker waits for an empty window here: it may be shown open a little too long. What an identity
+ * sends is in no listing either; its breaker is as the daemons, who look every second, have written it. */
 static bool is_calm(const struct bw_limits *limits, const struct breaker_view *v)
 {
 	int64_t limit = 0;
 
+	if (bw_breaker_is_senders(v->key.list))
+		return false;
 	switch (v->record.rule) {
 	case BW_RULE_CONVERSATION_SENDERS:
 		limit = limits->conversation.senders;
@@ -282,7 +294,7 @@ json_t *bw_cli_breaker_json(const struct breaker_view *v)
 
 	bw_hash_hex(&v->key.conversation, hex);
 	bw_cli_put_text(o, "id", v->id);
-	bw_cli_put_text(o, "guard", of_conversation ? "conversation" : "list");
+	bw_cli_put_text(o, "guard", bw_cli_breaker_guard(&v->key));
 	bw_cli_put(o, "list", v->key.list);
 	bw_cli_put_text(o, "side", bw_side_name(v->key.side));
 	bw_cli_put_text(o, "conversation", of_conversation ? hex : NULL);
@@ -322,6 +334,8 @@ static void say_why(struct bw_buf *out, const struct bw_breaker *r)
 		[BW_RULE_CONVERSATION_DAY] = "sender of a day",
 		[BW_RULE_LIST_SENDERS] = "sender",
 		[BW_RULE_LIST_BUDGET] = "delivery",
+		[BW_RULE_SENDER_RECIPIENTS] = "recipient",
+		[BW_RULE_SENDER_POSTS] = "new post",
 	};
 
 	if (r->override_state != BW_OVERRIDE_NONE) {
@@ -348,7 +362,7 @@ static void breaker_row(struct table *t, const struct breaker_view *v)
 	                   : r->phase == BW_PHASE_HALF_OPEN ? STYLE_WARN
 	                                                    : STYLE_PLAIN,
 	                   bw_cli_breaker_state(v));
-	bw_cli_cell(t, v->key.scope == BW_SCOPE_LIST ? BW_S("list") : BW_S("conversation"));
+	bw_cli_cell(t, bw_slice_of(bw_cli_breaker_guard(&v->key)));
 	bw_cli_cell(t, v->key.list);
 	bw_cli_cell(t, bw_slice_of(bw_side_name(v->key.side)));
 	bw_cli_cell_count(t, v->senders);

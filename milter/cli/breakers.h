@@ -36,6 +36,8 @@ void bw_cli_breakers_done(struct breakers *b);
 /* How many of them stop mail now. */
 size_t bw_cli_breakers_open(const struct breakers *b);
 bool bw_cli_breaker_stops(const struct breaker_view *v);
+/* "conversation", "list" or "sender". */
+const char *bw_cli_breaker_guard(const struct bw_breaker_key *key);
 /* "open", "half-open", "closed", "forced-open", "disabled". */
 const char *bw_cli_breaker_state(const struct breaker_view *v);
 /* The one that `id` (or a unique beginning of at least 4 digits) names, among closed ones too. */

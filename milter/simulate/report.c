@@ -75,9 +75,12 @@ static void print_trip(const struct bw_simulate_trip *trip, struct bw_buf *out)
 	}
 	bw_buf_add_text(out, "\nFirst trip after ");
 	bw_print_duration(out, trip->at_ms);
-	bw_buf_add_text(out, ", at the ");
-	bw_print_ordinal(out, trip->ordinal);
-	bw_buf_printf(out, " sender:\n  %s\n", trip->sentence);
+	if (trip->guard != BW_GUARD_SENDER) {
+		bw_buf_add_text(out, ", at the ");
+		bw_print_ordinal(out, trip->ordinal);
+		bw_buf_add_text(out, " sender");
+	}
+	bw_buf_printf(out, ":\n  %s\n", trip->sentence);
 }
 
 static void print_events(const struct bw_simulate_result *r, struct bw_buf *out)
