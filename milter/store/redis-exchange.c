@@ -2,9 +2,8 @@
 #include "redis-exchange.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "redis-compat.h"
@@ -67,12 +66,29 @@ void bw_redis_exchange_unref(struct bw_redis_exchange **x)
 
 /* --- building --- */
 
+enum { DIGITS = 20 };
+
+/* Decimal digits at the end of `out`. Some forty numbers a message: printf would cost as much as all else here. */
+static struct bw_slice decimal(uint64_t n, char out[DIGITS])
+{
+	size_t at = DIGITS;
+
+	do {
+		out[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	return (struct bw_slice){ out + at, DIGITS - at };
+}
+
 static void add_header(struct bw_redis_exchange *x, char kind, size_t n)
 {
-	char text[32];
-	int length = snprintf(text, sizeof(text), "%c%zu\r\n", kind, n);
+	char digits[DIGITS], text[1 + DIGITS + 2];
+	struct bw_slice number = decimal(n, digits);
 
-	bw_buf_add(&x->bytes, (struct bw_slice){ text, (size_t)length });
+	text[0] = kind;
+	memcpy(text + 1, number.p, number.n);
+	memcpy(text + 1 + number.n, "\r\n", 2);
+	bw_buf_add(&x->bytes, (struct bw_slice){ text, 1 + number.n + 2 });
 }
 
 static struct bw_redis_command *add_command(struct bw_redis_exchange *x)
@@ -105,10 +121,13 @@ void bw_redis_add_text(struct bw_redis_exchange *x, const char *argument)
 
 void bw_redis_add_number(struct bw_redis_exchange *x, int64_t argument)
 {
-	char text[32];
-	int length = snprintf(text, sizeof(text), "%" PRId64, argument);
+	char digits[DIGITS], text[1 + DIGITS];
+	struct bw_slice number = decimal(argument < 0 ? 0 - (uint64_t)argument : (uint64_t)argument, digits);
+	size_t sign = argument < 0;
 
-	bw_redis_add(x, (struct bw_slice){ text, (size_t)length });
+	text[0] = '-';
+	memcpy(text + sign, number.p, number.n);
+	bw_redis_add(x, (struct bw_slice){ text, sign + number.n });
 }
 
 void bw_redis_add_hash(struct bw_redis_exchange *x, const struct bw_hash *argument)
