@@ -58,8 +58,8 @@ enum bw_err bw_import_alias_text(struct bw_import *im, const char *name, struct 
 /* Everything in a Postfix table ("hash:/etc/postfix/virtual"), as `postmap -s` lists it. */
 struct bw_import_postmap {
 	const char *table;
-	const char *program; /* the full path of postmap */
-	const char *config;  /* Postfix's configuration directory; NULL: Postfix's own default */
+	const char *commands; /* where postmap is; NULL: PATH, then /usr/sbin */
+	const char *config;   /* Postfix's configuration directory; NULL: Postfix's own default */
 };
 enum bw_err bw_import_postmap(struct bw_import *im, const struct bw_import_postmap *from, struct bw_why *why);
 
@@ -79,6 +79,11 @@ enum bw_err bw_import_mailman(struct bw_import *im, const char *url, const struc
  * and filter (every kind of group). `start_tls`: turn the connection to TLS before anything is said. */
 enum bw_err bw_import_ldap(struct bw_import *im, const char *uri, const struct bw_import_login *login, bool start_tls,
                            struct bw_why *why);
+
+/* Is this what names such a source at all? BW_ERR_INPUT. The functions above ask first. */
+enum bw_err bw_import_check_postmap(const char *table, struct bw_why *why);
+enum bw_err bw_import_check_mailman(const char *url, struct bw_why *why);
+enum bw_err bw_import_check_ldap(const char *uri, struct bw_why *why);
 
 /* --- results --- */
 

@@ -25,17 +25,33 @@ enum bw_cli_exit bw_cli_setting_name(struct cli *c, const char *word, struct bw_
 
 /* --- lists (list-change.c) --- */
 
-/* A list as it is to be stored. Borrowed texts. */
+/* A list as it is to be stored. Borrowed texts.
+ *
+ * What the operator says of a list whose size an import found is a row without a size: the size goes on following the import, and
+ * its confirmation is a change of the import's own row. */
 struct list_change {
-	struct bw_list_row row;
-	struct bw_buf posters; /* of row.posters: identities, comma-separated */
-	enum bw_source was;    /* where the entry stood before */
+	struct bw_list_row row;    /* the operator's */
+	struct bw_buf posters;     /* of row.posters: identities, comma-separated */
+	enum bw_source was;        /* where the size stood before */
+	int64_t size;              /* in force afterwards */
+	bool unconfirmed;          /* in force afterwards */
+	bool keeps_row;            /* nothing changes but the import's row */
+	struct bw_list_row source; /* the import's row, if `writes_source` */
+	bool writes_source;
+	struct bw_arena *texts;    /* of `source` */
 };
 /* What the directory says of `list`, as the operator's row; bw_list_change_done() afterwards. */
 void bw_cli_list_change(const struct bw_list *list, struct list_change *out);
 void bw_cli_list_change_done(struct list_change *change);
 /* Completes `poster` and adds it to the change's; BW_CLI_USAGE. */
 enum bw_cli_exit bw_cli_add_poster(struct cli *c, struct list_change *change, const char *poster);
+/* Puts the size into the operator's row, where it stays whatever imports say. */
+void bw_cli_fix_size(struct list_change *change, int64_t size);
+/* Sets whether the size awaits confirmation, in the row that has the size. */
+enum bw_cli_exit bw_cli_set_unconfirmed(struct cli *c, struct list_change *change, bool unconfirmed);
+/* Takes the list away: the operator's row and, where the size was imported, the import's. `uncovers`: the stronger row goes, and
+ * what was imported is in force again. */
+enum bw_cli_exit bw_cli_take_away(struct cli *c, struct list_change *change, bool *uncovers);
 /* Stores it, with an event that says `what` ("added with 840,000 members"), and waits. Prints the list with --json. */
 enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, const char *what);
 

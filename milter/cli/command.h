@@ -44,6 +44,15 @@ enum option_id {
 	OPTION_SCENARIO,
 	OPTION_SET,
 	OPTION_VERBOSE,
+	OPTION_APPLY,
+	OPTION_PRUNE,
+	OPTION_DOMAIN,
+	OPTION_ORIGIN,
+	OPTION_USER,
+	OPTION_PASSWORD_FILE,
+	OPTION_CA_FILE,
+	OPTION_START_TLS,
+	OPTION_TIMEOUT,
 	OPTION_MBOX,
 	OPTION_LIST_SIZE,
 	OPTION_COUNT
@@ -56,11 +65,12 @@ enum option_kind { KIND_FLAG, KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT }
 
 struct arguments {
 	uint64_t given; /* options on the command line */
-	bool json, yes, help, version, force, all, conversations, unconfirmed, off, follow, verbose;
+	bool json, yes, help, version, force, all, conversations, unconfirmed, off, follow, verbose, apply, prune, start_tls;
 	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *postfix_config, *postfix_commands,
-		*sendmail_config, *sendmail_commands, *scenario, *mbox;
-	int64_t for_ms, since_ms, limit, size, list_size;
-	const char *texts[TEXTS_MAX]; /* of the one option that may be repeated: --poster or --set */
+		*sendmail_config, *sendmail_commands, *scenario, *mbox,
+		*origin, *user, *password_file, *ca_file;
+	int64_t for_ms, since_ms, timeout_ms, limit, size, list_size;
+	const char *texts[TEXTS_MAX]; /* of the one option that may be repeated: --poster, --set or --domain */
 	size_t text_count;
 	const char *words[WORDS_MAX];
 	int word_count;
@@ -108,7 +118,7 @@ struct command {
 };
 
 /* One family a file. */
-extern const struct command bw_cli_family_status[], bw_cli_family_list[], bw_cli_family_stop[], bw_cli_family_poster[],
+extern const struct command bw_cli_family_status[], bw_cli_family_list[], bw_cli_family_list_import[], bw_cli_family_stop[], bw_cli_family_poster[],
 	bw_cli_family_settings[], bw_cli_family_set[], bw_cli_family_mode[], bw_cli_family_breaker[], bw_cli_family_bypass[],
 	bw_cli_family_held[], bw_cli_family_release[], bw_cli_family_delete[], bw_cli_family_reconcile[],
 	bw_cli_family_events[], bw_cli_family_simulate[], bw_cli_family_help[],

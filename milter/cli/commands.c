@@ -3,14 +3,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "command.h"
 #include "bw/nearest.h"
+#include "command.h"
 
 static const struct command *const families[] = {
-	bw_cli_family_status, bw_cli_family_stop,   bw_cli_family_list,     bw_cli_family_poster, bw_cli_family_settings,
-	bw_cli_family_set,    bw_cli_family_mode,   bw_cli_family_breaker,  bw_cli_family_held,   bw_cli_family_release,
-	bw_cli_family_delete, bw_cli_family_reconcile,
-	bw_cli_family_events, bw_cli_family_bypass, bw_cli_family_simulate, bw_cli_family_help,   bw_cli_family_completion,
+	bw_cli_family_status,  bw_cli_family_stop,     bw_cli_family_list,    bw_cli_family_list_import,
+	bw_cli_family_poster,  bw_cli_family_settings, bw_cli_family_set,     bw_cli_family_mode,
+	bw_cli_family_breaker, bw_cli_family_held,     bw_cli_family_release, bw_cli_family_delete,
+	bw_cli_family_reconcile, bw_cli_family_events, bw_cli_family_bypass,  bw_cli_family_simulate,
+	bw_cli_family_help,    bw_cli_family_completion,
 };
 enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
 
@@ -39,27 +40,49 @@ static int match(const char *name, const char *const *words, int count)
 	return used;
 }
 
-/* "breaker" alone, or with a second word that is none of its commands. */
+/* Does `name` begin with the first `count` of `words`? Then `rest` is the word behind them. */
+static bool begins_with(const char *name, const char *const *words, int count, struct bw_slice *rest)
+{
+	struct bw_slice all = bw_slice_of(name), word;
+
+	for (int i = 0; i < count; i++) {
+		if (!bw_slice_word(&all, &word) || !bw_slice_equal(word, bw_slice_of(words[i])))
+			return false;
+	}
+	return bw_slice_word(&all, rest);
+}
+
+/* The words that may stand behind the first `count`, each once. */
+static void next_words(const char *const *words, int count, struct bw_buf *out)
+{
+	const struct command *command;
+	struct bw_slice word, before = BW_S("");
+
+	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
+		if (!begins_with(command->name, words, count, &word) || bw_slice_equal(word, before))
+			continue;
+		bw_buf_printf(out, "%s%.*s", out->n == 0 ? "" : ", ", (int)word.n, word.p);
+		before = word;
+	}
+}
+
+/* "breaker" or "list import" alone, or with a word that is none of its commands. */
 static bool explain_group(const char *const *words, int count, struct bw_why *why)
 {
-	struct bw_slice group = bw_slice_of(words[0]);
 	struct bw_buf known;
-	const struct command *command;
+	int depth = count < 2 ? count : 2;
 
 	bw_buf_init(&known, 300);
-	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
-		struct bw_slice name = bw_slice_of(command->name);
-		size_t blank = bw_slice_find(name, ' ');
+	next_words(words, depth, &known);
+	if (known.n == 0)
+		next_words(words, --depth, &known);
+	bool found = known.n > 0 && depth > 0;
+	const char *second = depth > 1 ? words[1] : "", *blank = depth > 1 ? " " : "";
 
-		if (blank < name.n && bw_slice_equal(bw_slice_head(name, blank), group))
-			bw_buf_printf(&known, "%s%s", known.n == 0 ? "" : ", ", name.p + blank + 1);
-	}
-	bool found = known.n > 0;
-
-	if (found && count == 1)
-		bw_fail(why, BW_ERR_INPUT, "%s: a word is missing, one of: %s", words[0], bw_buf_text(&known));
+	if (found && count == depth)
+		bw_fail(why, BW_ERR_INPUT, "%s%s%s: a word is missing, one of: %s", words[0], blank, second, bw_buf_text(&known));
 	else if (found)
-		bw_fail(why, BW_ERR_INPUT, "%s %s: unknown, allowed: %s", words[0], words[1], bw_buf_text(&known));
+		bw_fail(why, BW_ERR_INPUT, "%s%s%s %s: unknown, allowed: %s", words[0], blank, second, words[depth], bw_buf_text(&known));
 	bw_buf_done(&known);
 	return found;
 }

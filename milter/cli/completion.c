@@ -31,16 +31,23 @@ static void first_words(struct bw_buf *out)
 	}
 }
 
+/* The second words of a group, each once: "list import" has several commands. */
 static void second_words(struct bw_buf *out, struct bw_slice group)
 {
 	const struct command *command;
+	struct bw_slice before = BW_S("");
 
 	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
 		struct bw_slice name = bw_slice_of(command->name);
 		size_t blank = bw_slice_find(name, ' ');
 
-		if (blank < name.n && bw_slice_equal(bw_slice_head(name, blank), group))
-			add_word(out, bw_slice_from(name, blank + 1));
+		if (blank == name.n || !bw_slice_equal(bw_slice_head(name, blank), group))
+			continue;
+		name = bw_slice_from(name, blank + 1);
+		name = bw_slice_head(name, bw_slice_find(name, ' '));
+		if (!bw_slice_equal(name, before))
+			add_word(out, name);
+		before = name;
 	}
 }
 
@@ -92,20 +99,47 @@ static void print_groups(struct cli *c, struct bw_slice firsts)
 	bw_buf_done(&words);
 }
 
+static size_t blanks(const char *name)
+{
+	size_t n = 0;
+
+	for (; *name != '\0'; name++)
+		n += *name == ' ';
+	return n;
+}
+
+/* Commands of three words: what may be the third. */
+static void print_thirds(struct cli *c)
+{
+	const struct command *command;
+
+	bw_cli_line(c, STYLE_PLAIN, "  third=\"\"");
+	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
+		if (blanks(command->name) != 2)
+			continue;
+		struct bw_slice name = bw_slice_of(command->name);
+		size_t at = name.n;
+
+		while (name.p[at - 1] != ' ')
+			at--;
+		bw_cli_line(c, STYLE_PLAIN, "  if [ \"$first $second\" = \"%.*s\" ]; then third=\"$third %s\"; fi", (int)at - 1, name.p,
+		            name.p + at);
+	}
+}
+
 static void print_option_cases(struct cli *c)
 {
 	const struct command *command;
 	struct bw_buf words;
 
 	bw_buf_init(&words, WORDS_BYTES);
-	bw_cli_line(c, STYLE_PLAIN, "  case \"$first $second\" in");
+	bw_cli_line(c, STYLE_PLAIN, "  case \"$first $second $word3\" in");
 	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
 		bw_buf_reset(&words);
 		option_words(&words, command->options);
 		if (words.n > 0)
 			bw_cli_line(c, STYLE_PLAIN,
-			            strchr(command->name, ' ') != NULL ? "  \"%s\") flags=\"$flags %s\" ;;"
-			                                               : "  \"%s \"*) flags=\"$flags %s\" ;;",
+			            blanks(command->name) == 2 ? "  \"%s\") flags=\"$flags %s\" ;;" : "  \"%s \"*) flags=\"$flags %s\" ;;",
 			            command->name, bw_buf_text(&words));
 	}
 	bw_cli_line(c, STYLE_PLAIN, "  esac");
@@ -126,6 +160,7 @@ static void print_tables(struct cli *c)
 	setting_words(&more);
 	bw_cli_line(c, STYLE_PLAIN, "  settings=\"%s\"", bw_buf_text(&more));
 	print_groups(c, bw_buf_slice(&firsts));
+	print_thirds(c);
 	print_option_cases(c);
 	bw_buf_done(&firsts);
 	bw_buf_done(&more);
@@ -151,8 +186,8 @@ static void print_loop(struct cli *c, const char *head, const char *array)
 	bw_cli_line(c, STYLE_PLAIN, "    -*) ;;");
 	bw_cli_line(c, STYLE_PLAIN, "    *) count=$((count + 1))");
 	bw_cli_line(c, STYLE_PLAIN,
-	            "      if [ $count = 1 ]; then first=\"${%s[i]}\"; elif [ $count = 2 ]; then second=\"${%s[i]}\"; fi ;;", array,
-	            array);
+	            "      case $count in 1) first=\"${%s[i]}\" ;; 2) second=\"${%s[i]}\" ;; 3) word3=\"${%s[i]}\" ;; esac ;;", array,
+	            array, array);
 	bw_cli_line(c, STYLE_PLAIN, "    esac");
 	bw_cli_line(c, STYLE_PLAIN, "  done");
 	bw_buf_done(&valued);
@@ -163,13 +198,15 @@ static void print_bash(struct cli *c)
 	bw_cli_line(c, STYLE_PLAIN, "# bash completion for breakwaterctl, made by `breakwaterctl completion bash`");
 	bw_cli_line(c, STYLE_PLAIN, "_breakwaterctl() {");
 	bw_cli_line(c, STYLE_PLAIN,
-	            "  local i count=0 first=\"\" second=\"\" next=\"\" names flags settings current=\"${COMP_WORDS[COMP_CWORD]}\"");
+	            "  local i count=0 first=\"\" second=\"\" word3=\"\" third next=\"\" names flags settings "
+	            "current=\"${COMP_WORDS[COMP_CWORD]}\"");
 	print_loop(c, "  for ((i = 1; i < COMP_CWORD; i++)); do", "COMP_WORDS");
 	print_tables(c);
 	bw_cli_line(c, STYLE_PLAIN, "  COMPREPLY=()");
 	bw_cli_line(c, STYLE_PLAIN, "  if [ $i -gt $COMP_CWORD ]; then return; fi # the value of an option: a file name");
 	bw_cli_line(c, STYLE_PLAIN, "  if [ \"${current#-}\" != \"$current\" ]; then next=\"$flags\"");
 	bw_cli_line(c, STYLE_PLAIN, "  elif [ $count = 0 ]; then next=\"$names\"");
+	bw_cli_line(c, STYLE_PLAIN, "  elif [ $count = 2 ]; then next=\"$third\"");
 	bw_cli_line(c, STYLE_PLAIN, "  elif [ $count != 1 ]; then next=\"\"; fi");
 	bw_cli_line(c, STYLE_PLAIN, "  mapfile -t COMPREPLY < <(compgen -W \"$next\" -- \"$current\")");
 	bw_cli_line(c, STYLE_PLAIN, "}");
@@ -181,13 +218,15 @@ static void print_zsh(struct cli *c)
 	bw_cli_line(c, STYLE_PLAIN, "#compdef breakwaterctl");
 	bw_cli_line(c, STYLE_PLAIN, "# zsh completion for breakwaterctl, made by `breakwaterctl completion zsh`");
 	bw_cli_line(c, STYLE_PLAIN, "_breakwaterctl() {");
-	bw_cli_line(c, STYLE_PLAIN,
-	            "  local i count=0 first=\"\" second=\"\" next=\"\" names flags settings current=\"${words[CURRENT]}\"");
+	bw_cli_line(
+		c, STYLE_PLAIN,
+		"  local i count=0 first=\"\" second=\"\" word3=\"\" third next=\"\" names flags settings current=\"${words[CURRENT]}\"");
 	print_loop(c, "  for ((i = 2; i < CURRENT; i++)); do", "words");
 	print_tables(c);
 	bw_cli_line(c, STYLE_PLAIN, "  if [ $i -gt $CURRENT ]; then _files; return; fi # the value of an option");
 	bw_cli_line(c, STYLE_PLAIN, "  if [ \"${current#-}\" != \"$current\" ]; then next=\"$flags\"");
 	bw_cli_line(c, STYLE_PLAIN, "  elif [ $count = 0 ]; then next=\"$names\"");
+	bw_cli_line(c, STYLE_PLAIN, "  elif [ $count = 2 ]; then next=\"$third\"");
 	bw_cli_line(c, STYLE_PLAIN, "  elif [ $count != 1 ]; then next=\"\"; fi");
 	bw_cli_line(c, STYLE_PLAIN, "  compadd -- ${=next}");
 	bw_cli_line(c, STYLE_PLAIN, "}");

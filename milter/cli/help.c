@@ -33,7 +33,7 @@ static void print_all(struct cli *c)
 	for (size_t i = 0; (command = bw_cli_command_at(i)) != NULL; i++) {
 		struct bw_slice help = bw_cli_help_line(command);
 
-		bw_cli_line(c, STYLE_PLAIN, "  %-17s %.*s", command->name, (int)help.n, help.p);
+		bw_cli_line(c, STYLE_PLAIN, "  %-19s %.*s", command->name, (int)help.n, help.p);
 	}
 	bw_cli_line(c, STYLE_PLAIN, "%s", "");
 	bw_cli_line(c, STYLE_PLAIN, "options of all commands:");
@@ -100,7 +100,7 @@ static bool print_group(struct cli *c, const char *group)
 
 		if (!bw_slice_equal(bw_slice_head(name, bw_slice_find(name, ' ')), bw_slice_of(group)))
 			continue;
-		bw_cli_line(c, STYLE_PLAIN, "  %-17s %.*s", command->name, (int)help.n, help.p);
+		bw_cli_line(c, STYLE_PLAIN, "  %-19s %.*s", command->name, (int)help.n, help.p);
 		found = true;
 	}
 	return found;
@@ -138,7 +138,7 @@ static enum bw_cli_exit run_version(struct cli *c)
 }
 
 const struct command bw_cli_family_help[] = {
-	{ "help", "[COMMAND]", 0, 2, 0, NEED_NOTHING, false, run_help, "explain a command, or list all of them" },
+	{ "help", "[COMMAND]", 0, 3, 0, NEED_NOTHING, false, run_help, "explain a command, or list all of them" },
 	{ "version", "", 0, 0, 0, NEED_NOTHING, false, run_version, "print the version" },
 	{ .name = NULL },
 };

@@ -3,7 +3,12 @@
 
 #include "change.h"
 
-enum { POSTERS_MAX_BYTES = 256 * 1024, IDENTITY_MAX_BYTES = 1000 };
+enum { POSTERS_MAX_BYTES = 256 * 1024, IDENTITY_MAX_BYTES = 1000, ROW_BYTES_MAX = 1 << 20 };
+
+static bool is_imported(enum bw_source source)
+{
+	return source == BW_SOURCE_IMPORT || source == BW_SOURCE_LEARNED;
+}
 
 void bw_cli_list_change(const struct bw_list *list, struct list_change *out)
 {
@@ -12,11 +17,13 @@ void bw_cli_list_change(const struct bw_list *list, struct list_change *out)
 			.address = list->address,
 			.owner = list->owner,
 			.list_id = list->list_id,
-			.size = list->size,
+			.size = is_imported(list->source) ? 0 : list->size,
 			.source = BW_SOURCE_OPERATOR,
-			.unconfirmed = list->unconfirmed,
+			.unconfirmed = list->unconfirmed && !is_imported(list->source),
 		},
 		.was = list->source,
+		.size = list->size,
+		.unconfirmed = list->unconfirmed,
 	};
 	bw_buf_init(&out->posters, POSTERS_MAX_BYTES);
 	for (size_t i = 0; i < list->poster_count; i++) {
@@ -29,7 +36,93 @@ void bw_cli_list_change(const struct bw_list *list, struct list_change *out)
 void bw_cli_list_change_done(struct list_change *change)
 {
 	bw_buf_done(&change->posters);
+	bw_arena_free(&change->texts);
 }
+
+/* --- the import's row --- */
+
+struct look {
+	struct bw_slice address;
+	struct list_change *change;
+	bool found, cut;
+};
+
+static bool take_row(void *ctx, const struct bw_list_row *row)
+{
+	struct look *look = ctx;
+	struct bw_arena *texts = look->change->texts;
+
+	if (row->source != BW_SOURCE_IMPORT || row->removed || !bw_slice_equal(row->address, look->address))
+		return true;
+	struct bw_list_row copy = *row;
+
+	copy.address = bw_arena_slice(texts, row->address);
+	copy.owner = bw_arena_slice(texts, row->owner);
+	copy.list_id = bw_arena_slice(texts, row->list_id);
+	copy.posters = bw_arena_slice(texts, row->posters);
+	copy.origin = bw_arena_slice(texts, row->origin);
+	look->cut = copy.owner.n + copy.list_id.n + copy.posters.n + copy.origin.n <
+	            row->owner.n + row->list_id.n + row->posters.n + row->origin.n;
+	look->change->source = copy;
+	look->found = true;
+	return false;
+}
+
+/* The row as the import wrote it, into change->source; false in `found` if there is none. */
+static enum bw_cli_exit find_source(struct cli *c, struct list_change *change, bool *found)
+{
+	struct look look = { .address = change->row.address, .change = change };
+
+	if (change->texts == NULL)
+		change->texts = bw_arena_new(ROW_BYTES_MAX);
+	if (change->texts == NULL)
+		return bw_cli_fail(c, BW_CLI_NO, "no memory for the list");
+	enum bw_err err = c->store->ops->list_each(c->store, 0, take_row, &look, &c->why);
+
+	*found = look.found;
+	if (err == BW_OK && look.cut)
+		return bw_cli_fail(c, BW_CLI_NO, "no memory for the list");
+	return bw_cli_fail_err(err);
+}
+
+void bw_cli_fix_size(struct list_change *change, int64_t size)
+{
+	change->row.size = change->size = size;
+	change->row.unconfirmed = change->unconfirmed;
+}
+
+enum bw_cli_exit bw_cli_set_unconfirmed(struct cli *c, struct list_change *change, bool unconfirmed)
+{
+	bool found = false;
+	enum bw_cli_exit code = BW_CLI_DONE;
+
+	change->unconfirmed = unconfirmed;
+	if (change->row.size > 0)
+		change->row.unconfirmed = unconfirmed;
+	else
+		code = find_source(c, change, &found);
+	if (code != BW_CLI_DONE || change->row.size > 0)
+		return code;
+	if (!found)
+		return bw_cli_fail(c, BW_CLI_NO, "%.*s: its row has changed meanwhile; try again", (int)change->row.address.n,
+		                   change->row.address.p);
+	change->source.unconfirmed = unconfirmed;
+	change->writes_source = true;
+	return BW_CLI_DONE;
+}
+
+enum bw_cli_exit bw_cli_take_away(struct cli *c, struct list_change *change, bool *uncovers)
+{
+	bool found = false;
+	enum bw_cli_exit code = find_source(c, change, &found);
+
+	change->row.removed = true;
+	change->source.removed = change->writes_source = found && is_imported(change->was);
+	*uncovers = found && !change->writes_source;
+	return code;
+}
+
+/* --- posters --- */
 
 enum bw_cli_exit bw_cli_add_poster(struct cli *c, struct list_change *change, const char *poster)
 {
@@ -71,14 +164,15 @@ static void put_posters(json_t *o, struct bw_slice posters)
 	json_object_set_new(o, "posters", array);
 }
 
-static json_t *describe(const struct cli *c, const struct bw_list_row *row)
+static json_t *describe(const struct cli *c, const struct list_change *change)
 {
+	const struct bw_list_row *row = &change->row;
 	json_t *o = json_object();
 
 	bw_cli_put(o, "address", row->address);
-	bw_cli_put_int(o, "size", row->size);
-	bw_cli_put_text(o, "tier", bw_tier_name(bw_tier_of(&bw_cli_config(c)->tiers, row->size)));
-	bw_cli_put_bool(o, "unconfirmed", row->unconfirmed);
+	bw_cli_put_int(o, "size", change->size);
+	bw_cli_put_text(o, "tier", bw_tier_name(bw_tier_of(&bw_cli_config(c)->tiers, change->size)));
+	bw_cli_put_bool(o, "unconfirmed", change->unconfirmed);
 	bw_cli_put_bool(o, "removed", row->removed);
 	bw_cli_put(o, "owner", row->owner);
 	bw_cli_put(o, "list_id", row->list_id);
@@ -124,22 +218,34 @@ static void note_source(struct cli *c, const struct list_change *change)
 		           "note: its entry stands in the store from now on, and is stronger than the one of the configuration file");
 }
 
+static enum bw_err write_rows(struct cli *c, const struct list_change *change, int64_t *version)
+{
+	struct bw_list_row rows[2];
+	size_t n = 0;
+
+	if (!change->keeps_row)
+		rows[n++] = change->row;
+	if (change->writes_source)
+		rows[n++] = change->source;
+	rows[0].changed_ms = c->now_ms;
+	return c->store->ops->list_put_many(c->store, rows, n, version, &c->why);
+}
+
 enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, const char *what)
 {
 	struct bw_list_row *row = &change->row;
 	int64_t version = 0;
 
 	row->posters = bw_buf_slice(&change->posters);
-	row->changed_ms = c->now_ms;
 	enum bw_cli_exit code = row->removed ? BW_CLI_DONE : check_entry(c, change);
 
 	if (code == BW_CLI_DONE)
-		code = bw_cli_fail_err(c->store->ops->list_put(c->store, row, &version, &c->why));
+		code = bw_cli_fail_err(write_rows(c, change, &version));
 	if (code != BW_CLI_DONE)
 		return code;
 	enum bw_cli_exit event =
 		bw_cli_event(c, BW_EVENT_DIRECTORY, row->address, BW_S(""), "%.*s %s", (int)row->address.n, row->address.p, what);
-	json_t *json = describe(c, row);
+	json_t *json = describe(c, change);
 
 	bw_cli_say(c, STYLE_PLAIN, "%.*s %s", (int)row->address.n, row->address.p, what);
 	note_source(c, change);

@@ -118,6 +118,8 @@ static enum bw_cli_exit run_show(struct cli *c)
 
 /* --- changing --- */
 
+static enum bw_cli_exit run_confirm(struct cli *c);
+
 struct texts {
 	struct bw_address owner;
 	char list_id[256];
@@ -201,7 +203,9 @@ static void say_options(struct bw_buf *out, const struct cli *c, const struct li
 
 static enum bw_cli_exit add(struct cli *c, struct bw_slice address)
 {
-	struct bw_list list = { .address = address, .size = c->args.size, .unconfirmed = c->args.unconfirmed };
+	struct bw_list list = {
+		.address = address, .size = c->args.size, .source = BW_SOURCE_OPERATOR, .unconfirmed = c->args.unconfirmed
+	};
 	struct list_change change;
 	struct texts texts = { 0 };
 	struct bw_buf what;
@@ -236,6 +240,20 @@ static enum bw_cli_exit run_add(struct cli *c)
 	return add(c, bw_slice_of(address.text));
 }
 
+/* The size and whether it awaits confirmation. A size that is what the import says stays the import's. */
+static enum bw_cli_exit change_size(struct cli *c, const struct bw_list *list, struct list_change *change)
+{
+	bool confirms = c->command->run == run_confirm;
+	enum bw_cli_exit code = BW_CLI_DONE;
+
+	if (c->args.size > 0 && (c->args.size != list->size || !confirms))
+		bw_cli_fix_size(change, c->args.size);
+	if (c->args.unconfirmed || confirms)
+		code = bw_cli_set_unconfirmed(c, change, !confirms);
+	change->keeps_row = change->writes_source && (c->args.given & (OPT(OWNER) | OPT(LIST_ID))) == 0;
+	return code;
+}
+
 static enum bw_cli_exit change_list(struct cli *c, const struct bw_list *list, const char *verb)
 {
 	struct list_change change;
@@ -243,21 +261,17 @@ static enum bw_cli_exit change_list(struct cli *c, const struct bw_list *list, c
 	struct bw_buf what;
 
 	bw_cli_list_change(list, &change);
-	if (c->args.size > 0)
-		change.row.size = c->args.size;
-	if (c->args.unconfirmed)
-		change.row.unconfirmed = true;
-	else if (strcmp(verb, "confirmed") == 0)
-		change.row.unconfirmed = false;
+	enum bw_cli_exit code = change_size(c, list, &change);
+
 	bw_buf_init(&what, TEXT_MAX_BYTES);
 	bw_buf_printf(&what, "%s: ", verb);
-	say_members(&what, c, change.row.size);
-	if (change.row.size != list->size) {
+	say_members(&what, c, change.size);
+	if (change.size != list->size) {
 		bw_buf_add_text(&what, ", was ");
 		bw_print_count(&what, list->size);
 	}
-	enum bw_cli_exit code = apply_options(c, &change, &texts);
-
+	if (code == BW_CLI_DONE)
+		code = apply_options(c, &change, &texts);
 	say_options(&what, c, &change);
 	if (code == BW_CLI_DONE)
 		code = bw_cli_put_list(c, &change, bw_buf_text(&what));
@@ -339,14 +353,18 @@ static enum bw_cli_exit run_rm(struct cli *c)
 	if (list->source == BW_SOURCE_CONFIG)
 		return bw_cli_fail(c, BW_CLI_NO, "%.*s is named in the configuration file; remove it there and reload breakwaterd",
 		                   (int)list->address.n, list->address.p);
-	bool stays = in_configuration(c, list->address);
+	bool stays = in_configuration(c, list->address), uncovers = false;
 
-	code = stays ? BW_CLI_DONE : check_removal(c, list);
-	if (code != BW_CLI_DONE)
-		return code;
 	bw_cli_list_change(list, &change);
-	change.row.removed = true;
-	code = bw_cli_put_list(c, &change, stays ? "removed here; the entry of the configuration file is in force again" : "removed");
+	code = bw_cli_take_away(c, &change, &uncovers);
+	if (code == BW_CLI_DONE && !stays && !uncovers)
+		code = check_removal(c, list);
+	if (code == BW_CLI_DONE)
+		code = bw_cli_put_list(c, &change,
+		                       stays                  ? "removed here; the entry of the configuration file is in force again"
+		                       : uncovers             ? "removed here; what was imported is in force again"
+		                       : change.writes_source ? "removed; an import that still finds it adds it again"
+		                                              : "removed");
 	bw_cli_list_change_done(&change);
 	return code;
 }

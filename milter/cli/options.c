@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "bw/clock.h"
+#include "bw/nearest.h"
 #include "bw/parse.h"
 #include "command.h"
-#include "bw/nearest.h"
 
 #define AT(member) offsetof(struct arguments, member)
 
@@ -43,6 +43,20 @@ static const struct option options[] = {
 	[OPTION_SCENARIO] = { "scenario", 0, "NAME", KIND_TEXT, AT(scenario), "a scenario file, or the name of an installed one" },
 	[OPTION_SET] = { "set", 0, "NAME=VALUE", KIND_TEXTS, AT(texts), "a setting to play it with; may be repeated" },
 	[OPTION_VERBOSE] = { "verbose", 0, NULL, KIND_FLAG, AT(verbose), "one line for each message" },
+	[OPTION_APPLY] = { "apply", 0, NULL, KIND_FLAG, AT(apply),
+	                   "write it; without it, an import only shows what it would change" },
+	[OPTION_PRUNE] = { "prune", 0, NULL, KIND_FLAG, AT(prune),
+	                   "remove lists that this import brought and that its source has no longer" },
+	[OPTION_DOMAIN] = { "domain", 0, "DOMAIN", KIND_TEXTS, AT(texts),
+	                    "domain of names without one (the first of internal.domains); may be repeated" },
+	[OPTION_ORIGIN] = { "origin", 0, "NAME", KIND_TEXT, AT(origin),
+	                    "what this import is called, the same in every run (its kind and source)" },
+	[OPTION_USER] = { "user", 0, "NAME", KIND_TEXT, AT(user), "who asks the server; for LDAP the DN to bind with" },
+	[OPTION_PASSWORD_FILE] = { "password-file", 0, "FILE", KIND_TEXT, AT(password_file),
+	                           "a file whose first line is the password" },
+	[OPTION_CA_FILE] = { "ca-file", 0, "FILE", KIND_TEXT, AT(ca_file), "certificates to trust (the system's)" },
+	[OPTION_START_TLS] = { "start-tls", 0, NULL, KIND_FLAG, AT(start_tls), "turn the connection to TLS before anything is said" },
+	[OPTION_TIMEOUT] = { "timeout", 0, "DURATION", KIND_DURATION, AT(timeout_ms), "the longest wait for the source (1m)" },
 	[OPTION_MBOX] = { "mbox", 0, "FILE", KIND_TEXT, AT(mbox), "an archive of mail to play, as if all of it went to --list" },
 	[OPTION_LIST_SIZE] = { "list-size", 0, "N", KIND_COUNT, AT(list_size), "members of the list that the archive is played to" },
 };
@@ -231,6 +245,8 @@ static enum bw_cli_exit check_words(struct cli *c)
 /* `--version` and `--help` are commands in disguise; a bare program name asks for help, and is told so. */
 static void disguise(struct arguments *a)
 {
+	int used;
+
 	if (!a->version && !a->help)
 		return;
 	if (a->version) {
@@ -243,8 +259,11 @@ static void disguise(struct arguments *a)
 	memmove(a->words + 1, a->words, (size_t)a->word_count * sizeof(a->words[0]));
 	a->words[0] = "help";
 	a->word_count++;
-	if (a->word_count > 3)
-		a->word_count = 3; /* `list add X --help` asks about `list add` */
+	/* `list add X --help` asks about `list add`. */
+	if (bw_cli_command_find(a->words + 1, a->word_count - 1, &used, NULL) != NULL)
+		a->word_count = 1 + used;
+	else if (a->word_count > 4)
+		a->word_count = 4;
 	a->given &= OPT_ALWAYS;
 }
 

@@ -53,8 +53,10 @@ static enum bw_err start(const struct bw_child *child, struct pipes *p, pid_t *p
 	if (error == 0)
 		error = posix_spawn_file_actions_adddup2(&actions, p->ends[COMPLAINT][1], STDERR_FILENO);
 	if (error == 0)
-		error = posix_spawn(pid, argv[0], &actions, NULL, argv, environ);
+		error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
+	if (error == ENOENT)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s: not found", child->argv[0]);
 	return error == 0 ? BW_OK : bw_fail(why, BW_ERR_IO, "%s: could not be started: %s", child->argv[0], strerror(error));
 }
 

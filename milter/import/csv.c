@@ -240,8 +240,10 @@ static enum bw_err take_list(struct reader *r, struct bw_why *why)
 	int64_t size = 0;
 	uint32_t node;
 
-	if (r->count < 2 || (r->columns > 0 && r->count != r->columns))
+	if (field(r, COLUMN_ADDRESS).n == 0 || field(r, COLUMN_SIZE).n == 0)
 		return fail_at(r, "a field is missing, expected address,size[,owner[,list-id[,posters]]]", why);
+	if (r->columns > 0 && r->count > r->columns)
+		return fail_at(r, "more fields than the heading has columns", why);
 	enum bw_err err = read_address(r, field(r, COLUMN_ADDRESS), address, why);
 
 	if (err == BW_OK)

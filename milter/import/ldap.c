@@ -76,6 +76,15 @@ static enum bw_err take_uri(struct reading *r, struct bw_why *why)
 	return BW_OK;
 }
 
+enum bw_err bw_import_check_ldap(const char *uri, struct bw_why *why)
+{
+	struct reading r = { .uri = uri };
+	enum bw_err err = take_uri(&r, why);
+
+	ldap_free_urldesc(r.url);
+	return err;
+}
+
 /* RFC 4516 says "base" where an URI says nothing; of groups nobody means that. libldap does not tell the two apart. */
 static bool names_scope(const char *uri)
 {

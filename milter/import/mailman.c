@@ -38,6 +38,13 @@ static enum bw_err take_url(struct reading *r, const char *url, struct bw_why *w
 	return BW_OK;
 }
 
+enum bw_err bw_import_check_mailman(const char *url, struct bw_why *why)
+{
+	struct reading r = { .im = NULL };
+
+	return take_url(&r, url, why);
+}
+
 /* --- one list --- */
 
 static const char *text_of(const json_t *o, const char *key)

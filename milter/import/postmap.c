@@ -1,10 +1,11 @@
 /* Postfix tables, whatever their type, as `postmap -s` lists them: "key<TAB>value", one a line. */
+#include <stdio.h>
 #include <string.h>
 
 #include "child.h"
 #include "internal.h"
 
-enum { COMPLAINT_BYTES = 4096 };
+enum { COMPLAINT_BYTES = 4096, PATH_BYTES = 4096 };
 
 /* Postfix says first what it is, then what is wrong: "postmap: fatal: open database /x.db: No such file or directory". */
 static struct bw_slice last_line(struct bw_slice text)
@@ -17,7 +18,7 @@ static struct bw_slice last_line(struct bw_slice text)
 	return text;
 }
 
-static enum bw_err check_name(const char *table, struct bw_why *why)
+enum bw_err bw_import_check_postmap(const char *table, struct bw_why *why)
 {
 	const char *colon = strchr(table, ':');
 
@@ -26,13 +27,33 @@ static enum bw_err check_name(const char *table, struct bw_why *why)
 	return BW_OK;
 }
 
+/* Cron's PATH has no sbin, so that is tried in any case. */
+static enum bw_err run(const struct bw_import_postmap *from, const char *argv[], struct bw_child *child, struct bw_why *why)
+{
+	static const char *const places[] = { "postmap", "/usr/sbin/postmap", "/usr/local/sbin/postmap" };
+	char path[PATH_BYTES];
+	enum bw_err err = BW_ERR_NOT_FOUND;
+
+	if (from->commands != NULL) {
+		snprintf(path, sizeof(path), "%s/postmap", from->commands);
+		argv[0] = path;
+		return bw_child_run(child, why);
+	}
+	for (size_t i = 0; err == BW_ERR_NOT_FOUND && i < sizeof(places) / sizeof(places[0]); i++) {
+		argv[0] = places[i];
+		err = bw_child_run(child, why);
+	}
+	return err == BW_ERR_NOT_FOUND ? bw_fail(why, err, "postmap is not found on this host; --postfix-commands says where it is")
+	                               : err;
+}
+
 enum bw_err bw_import_postmap(struct bw_import *im, const struct bw_import_postmap *from, struct bw_why *why)
 {
-	const char *argv[8] = { from->program };
+	const char *argv[8] = { "postmap" };
 	size_t n = 1;
 	struct bw_buf out, complaint;
 	struct bw_child child = { .argv = argv, .deadline_ms = im->rules.deadline_ms, .out = &out, .complaint = &complaint };
-	enum bw_err err = check_name(from->table, why);
+	enum bw_err err = bw_import_check_postmap(from->table, why);
 
 	if (err != BW_OK)
 		return err;
@@ -44,7 +65,7 @@ enum bw_err bw_import_postmap(struct bw_import *im, const struct bw_import_postm
 	argv[n++] = from->table;
 	bw_buf_init(&out, BW_IMPORT_FILE_BYTES_MAX);
 	bw_buf_init(&complaint, COMPLAINT_BYTES);
-	err = bw_child_run(&child, why);
+	err = run(from, argv, &child, why);
 	if (err == BW_OK && child.status != 0) {
 		struct bw_slice line = last_line(bw_buf_slice(&complaint));
 
