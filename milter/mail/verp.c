@@ -185,8 +185,8 @@ static bool undo_verp(struct bw_mail_path *path)
 
 void bw_mail_path_undo(struct bw_mail_path *path)
 {
-	/* Each round shortens the local part; four are more than mail ever has. */
-	for (int i = 0; i < 4; i++) {
+	/* Each form has an equals sign, which few addresses have. Each round shortens the local part; four are more than mail ever has. */
+	for (int i = 0; i < 4 && bw_slice_find(path->local, '=') < path->local.n; i++) {
 		if (!undo_srs(path) && !undo_batv(path) && !undo_verp(path))
 			break;
 	}
