@@ -1,4 +1,5 @@
 #include "batch.h"
+#include "pacing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -188,16 +189,28 @@ static enum bw_cli_exit do_one(struct cli *c, const struct batch *b, struct cli_
 	return err == BW_ERR_IO || err == BW_ERR_INPUT ? BW_CLI_NO : bw_cli_fail_err(err);
 }
 
-/* The first failure's exit code stands; a missing permission ends it, because the next would fail alike. */
+/* The first failure's exit code stands; a missing permission ends it, because the next would fail alike, and so does a flare-up. */
 static enum bw_cli_exit do_all(struct cli *c, const struct batch *b, struct cli_keeper *k, struct entries *e)
 {
 	enum bw_cli_exit code = BW_CLI_DONE;
 	struct bw_why first = { "" };
+	struct pacing pacing;
+	bool paced = b->pacing && c->args.pace > 0;
 	size_t i;
 
-	for (i = 0; code != BW_CLI_NOT_PERMITTED && i < e->count; i++) {
-		enum bw_cli_exit one = do_one(c, b, k, &e->at[i]);
+	bw_cli_pacing_start(&pacing, c, e);
+	for (i = 0; code != BW_CLI_NOT_PERMITTED && code != BW_CLI_REFUSED && i < e->count; i++) {
+		enum bw_cli_exit one = paced ? bw_cli_pacing_wait(&pacing) : BW_CLI_DONE;
 
+		if (one == BW_CLI_REFUSED) {
+			first = c->why;
+			code = one;
+			break;
+		}
+		k->keeper.now_ms = pacing.now_ms;
+		one = do_one(c, b, k, &e->at[i]);
+		if (paced && e->at[i].done)
+			bw_cli_pacing_sent(&pacing, &e->at[i]);
 		if (one == BW_CLI_DONE || code != BW_CLI_DONE)
 			continue;
 		code = one;

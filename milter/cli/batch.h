@@ -17,6 +17,7 @@ struct batch {
 	enum bw_err (*one)(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
 	                   struct entry *e);
 	enum bw_event event;
+	bool pacing; /* --pace N is meant for it */
 };
 
 enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b);

@@ -55,6 +55,8 @@ enum option_id {
 	OPTION_TIMEOUT,
 	OPTION_MBOX,
 	OPTION_LIST_SIZE,
+	OPTION_PACE,
+	OPTION_OBSERVE,
 	OPTION_COUNT
 };
 #define OPT(name)   (UINT64_C(1) << OPTION_##name)
@@ -69,7 +71,7 @@ struct arguments {
 	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *postfix_config, *postfix_commands,
 		*sendmail_config, *sendmail_commands, *scenario, *mbox,
 		*origin, *user, *password_file, *ca_file;
-	int64_t for_ms, since_ms, timeout_ms, limit, size, list_size;
+	int64_t for_ms, since_ms, timeout_ms, observe_ms, pace, limit, size, list_size;
 	const char *texts[TEXTS_MAX]; /* of the one option that may be repeated: --poster, --set or --domain */
 	size_t text_count;
 	const char *words[WORDS_MAX];

@@ -59,6 +59,9 @@ static const struct option options[] = {
 	[OPTION_TIMEOUT] = { "timeout", 0, "DURATION", KIND_DURATION, AT(timeout_ms), "the longest wait for the source (1m)" },
 	[OPTION_MBOX] = { "mbox", 0, "FILE", KIND_TEXT, AT(mbox), "an archive of mail to play, as if all of it went to --list" },
 	[OPTION_LIST_SIZE] = { "list-size", 0, "N", KIND_COUNT, AT(list_size), "members of the list that the archive is played to" },
+	[OPTION_PACE] = { "pace", 0, "N", KIND_COUNT, AT(pace),
+	                  "deliveries a minute: one message first, then two, four, eight ..., each round watched before the next" },
+	[OPTION_OBSERVE] = { "observe", 0, "DURATION", KIND_DURATION, AT(observe_ms), "how long each round is watched (2m)" },
 };
 static_assert(sizeof(options) / sizeof(options[0]) == OPTION_COUNT, "a row for every option");
 static_assert(OPTION_COUNT <= 64, "options are bits of a uint64_t");

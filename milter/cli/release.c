@@ -29,7 +29,7 @@ static enum bw_cli_exit check_budget(struct cli *c, const struct share *first, s
 	struct bw_buf sum_text, budget_text;
 	int64_t sum = 0;
 
-	if (list == NULL || n < 2)
+	if (list == NULL || n < 2 || c->args.pace > 0)
 		return BW_CLI_DONE;
 	for (size_t i = 0; i < n; i++)
 		sum += first[i].deliveries;
@@ -124,6 +124,7 @@ static enum bw_cli_exit run_release(struct cli *c)
 		.check = check_safety,
 		.one = release_one,
 		.event = BW_EVENT_RELEASE,
+		.pacing = true,
 	};
 
 	return bw_cli_batch(c, &batch);
@@ -131,10 +132,12 @@ static enum bw_cli_exit run_release(struct cli *c)
 
 const struct command bw_cli_family_release[] = {
 	{ "held release", "[ID...]", 0, WORDS_MAX - 2,
-	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT_MTA,
+	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT(PACE) | OPT(OBSERVE) | OPT_MTA,
 	  NEED_STORE, false, run_release,
 	  "let held messages go; without --yes it only shows which\n"
 	  "Postfix: postsuper -H and postqueue -i; Sendmail: sendmail -Q -qQ -qI and -qI; on the host that holds them. Refused with "
-	  "exit code 3 for a list that an operator stopped, and for a batch above the list's budget; --force lifts both." },
+	  "exit code 3 for a list that an operator stopped, and for a batch above the list's budget; --force lifts both. With --pace the "
+	  "release takes its time, shows its progress and stops by itself (exit code 3) when a breaker of one of its lists trips or a second "
+	  "person writes to it; interrupted or stopped, it goes on when the command is given again." },
 	{ .name = NULL },
 };

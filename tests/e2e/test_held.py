@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 
 from support import mails, place
 
@@ -159,6 +160,57 @@ class Batch(Held):
         path.write_bytes(data)
         self.held_ctl("restore", queue_id)
         self.expect_agreement()
+
+
+class Paced(Held, Case):
+    def start_release(self, *arguments):
+        """`held release --list` in the background."""
+        return subprocess.Popen([place.program("cli", "breakwaterctl"), "-c", self.breakwater.config_file, "--yes", "held", "release",
+                                 "--list", LIST, *arguments], env={**os.environ, **self.mta.environment()}, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_the_budget_is_kept(self):
+        """Eleven messages of 40,000 deliveries at 2,400,000 a minute: one a second, measured where they arrive."""
+        self.started()
+        self.hold(11)
+        self.mta.settle()
+        first = len(self.sink.of(LIST))
+        self.held_ctl("release", "--list", LIST, "--pace", "2,400,000", "--observe", "1s")
+        self.expect_copies(range(1, 15))
+        arrived = [message.at for message in self.sink.of(LIST)[first:]]
+        self.assertEqual(11, len(arrived))
+        self.assertGreater((arrived[-1] - arrived[0]) / 10, 1 / 1.1, "deliveries a second")
+        self.assertEqual([f"u{i}@nhs.example" for i in range(4, 15)], [m.sender for m in self.sink.of(LIST)[first:]])
+
+    def test_a_flare_up_after_the_canary(self):
+        """Two people answer while the canary is watched: nothing else goes, until somebody says so again."""
+        self.started()
+        ids = self.hold(6)
+        release = self.start_release("--pace", "100,000,000", "--observe", "60s")
+        place.wait_until(lambda: len(self.mta.held()) == 5, "the canary has gone", 20)
+        parent = self.announce("bob@nhs.example")
+        storm = [self.accepted(self.reply(f"v{i}@nhs.example", parent)) for i in range(2)]
+        out, err = release.communicate(timeout=50)
+        self.assertEqual(3, release.returncode, out + err)
+        self.assertIn("stopped after 1 of 6 messages", err)
+        self.assertEqual({*ids[1:], *storm}, self.mta.held())
+        self.assertIn("paced release stopped", self.breakwater.ctl("events"))
+        self.held_ctl("release", "--list", LIST, "--pace", "100,000,000", "--observe", "1s")
+        self.mta.settle()
+        self.assertEqual(set(), self.mta.held())
+        self.assertEqual({1}, set(self.copies().values()))
+
+    def test_killed_and_taken_up_again(self):
+        self.started()
+        self.hold(6)
+        release = self.start_release("--pace", "100,000,000", "--observe", "1s")
+        place.wait_until(lambda: len(self.mta.held()) < 5, "two rounds have gone", 20)
+        release.kill()
+        release.communicate()
+        self.reconcile("--yes")
+        self.expect_agreement()
+        self.held_ctl("release", "--list", LIST, "--pace", "100,000,000", "--observe", "1s")
+        self.expect_copies(range(1, 10))
 
 
 class Postfix(Batch, Case):

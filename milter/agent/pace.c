@@ -1,0 +1,44 @@
+#include "bw/pace.h"
+
+#include "bw/clock.h"
+
+/* Rounds grow no further: from there on it is the budget alone. */
+enum { ROUND_MOST = 1 << 20 };
+
+#define GAP_MOST BW_DAY_MS /* one message may be more deliveries than a day's budget */
+
+void bw_pace_start(struct bw_pace *p, int64_t budget, int64_t observe_ms, int64_t now_ms)
+{
+	*p = (struct bw_pace){ .budget = budget > 0 ? budget : 1, .observe_ms = observe_ms, .next_ms = now_ms, .round = 1, .left = 1 };
+}
+
+enum bw_pace_step bw_pace_next(struct bw_pace *p, int64_t now_ms, bool flare)
+{
+	p->stopped = p->stopped || flare;
+	if (p->stopped)
+		return BW_PACE_STOP;
+	return now_ms < p->next_ms ? BW_PACE_WAIT : BW_PACE_SEND;
+}
+
+/* How long so many deliveries take at this budget, rounded up. */
+static int64_t gap(const struct bw_pace *p, int64_t deliveries)
+{
+	if (deliveries <= 0)
+		return 0;
+	if (deliveries / p->budget >= GAP_MOST / BW_MINUTE_MS)
+		return GAP_MOST;
+	return deliveries / p->budget * BW_MINUTE_MS + (deliveries % p->budget * BW_MINUTE_MS + p->budget - 1) / p->budget;
+}
+
+void bw_pace_sent(struct bw_pace *p, int64_t now_ms, int64_t deliveries)
+{
+	p->sent++;
+	p->deliveries += deliveries > 0 ? deliveries : 0;
+	p->next_ms = now_ms + gap(p, deliveries);
+	if (--p->left > 0)
+		return;
+	p->round = p->round < ROUND_MOST ? 2 * p->round : ROUND_MOST;
+	p->left = p->round;
+	if (p->next_ms < now_ms + p->observe_ms)
+		p->next_ms = now_ms + p->observe_ms;
+}
