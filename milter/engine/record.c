@@ -145,6 +145,8 @@ void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 	const struct bw_verdict *v = &j->verdict;
 	struct bw_buf line;
 
+	if (t->engine->options.log.write == NULL)
+		return; /* a simulation reads no lines */
 	bw_buf_init(&line, BW_LOGLINE_MAX);
 	bw_logline_start(&line, "verdict");
 	bw_logline_text(&line, "action", bw_action_name(v->action));

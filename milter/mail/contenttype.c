@@ -77,14 +77,28 @@ static void copy_boundary(const char *boundary, struct bw_mail_type *out)
 		bw_slice_copy(s, out->boundary, sizeof(out->boundary));
 }
 
+/* Most parts of most messages: they say nothing, whatever their parameters are. */
+static bool is_plain(struct bw_slice value)
+{
+	static const struct bw_slice plain[] = { { "text/plain", 10 }, { "text/html", 9 } };
+
+	value = bw_slice_trim(value);
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		if (!bw_slice_starts_nocase(value, plain[i]))
+			continue;
+		return value.n == plain[i].n || strchr("; \t\r\n", value.p[plain[i].n]) != NULL;
+	}
+	return value.n == 0;
+}
+
 void bw_mail_type_read(struct bw_slice value, bool in_report, struct bw_mail_type *out)
 {
 	char text[BW_MAIL_TYPE_MAX];
 
 	memset(out, 0, sizeof(*out));
-	bw_mail_unfold(value, text, sizeof(text), NULL);
-	if (text[0] == '\0')
+	if (is_plain(value))
 		return;
+	bw_mail_unfold(value, text, sizeof(text), NULL);
 	GMimeContentType *type = g_mime_content_type_parse(NULL, text);
 
 	if (type == NULL)
