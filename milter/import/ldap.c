@@ -154,7 +154,9 @@ static enum bw_err log_in(struct reading *r, const struct bw_import_login *login
 	if (err == BW_OK && start_tls) {
 		code = ldap_start_tls_s(r->ld, NULL, NULL);
 		if (code != LDAP_SUCCESS)
-			err = fail_with(r, "StartTLS", code, why);
+			err = fail_with(
+				r, "StartTLS failed (is its certificate made for this name, by somebody whom the system or --ca-file trusts?)",
+				code, why);
 	}
 	if (err == BW_OK) {
 		code = ldap_sasl_bind_s(r->ld, login->user, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);

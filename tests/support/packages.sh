@@ -3,12 +3,15 @@
 #
 #   packages.sh [--list] SET...
 #
-#   build     compilers, libraries and tools: installed with apt-get
+#   compile   a compiler, libraries and tools: installed with apt-get
+#   build     the same, with clang and the analysers
+#   chroot    debootstrap: installed as well (tests/support/debian13.sh)
 #   postfix   \
 #   redis      > programs of the tests: downloaded and unpacked into the cache, never installed; their maintainer
 #   sendmail  |  scripts do not run, no service is started, the host's MTA stays as it is
 #   slapd     |
-#   mailman  /
+#   mailman   |
+#   valkey   /
 #   rspamd, postfwd: the same, for the bench alone: others that limit mail, to be measured beside breakwater
 #
 # What is missing is shown first, and installed after a yes; YES=1 or CI in the environment is the yes of scripts.
@@ -27,18 +30,21 @@ list_only=no
 packages_of()
 {
 	case $1 in
-	build)
-		echo build-essential cmake ninja-build pkg-config clang libclang-rt-14-dev libmilter-dev libhiredis-dev \
-			libconfig-dev libgmime-3.0-dev libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libsystemd-dev libzstd-dev \
-			libcurl4-openssl-dev libldap-dev libcmocka-dev miltertest scdoc python3 sqlite3 universal-ctags clang-tidy clang-format cppcheck ;;
+	compile)
+		echo build-essential cmake ninja-build pkg-config libmilter-dev libhiredis-dev libssl-dev libconfig-dev libgmime-3.0-dev \
+			libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libsystemd-dev libzstd-dev libcurl4-openssl-dev libldap-dev \
+			libcmocka-dev miltertest openssl scdoc python3 sqlite3 universal-ctags ;;
+	build)    echo $(packages_of compile) clang libclang-rt-14-dev clang-tidy clang-format cppcheck ;;
+	chroot)   echo debootstrap ;;
 	postfix)  echo postfix ;;
 	redis)    echo redis-server redis-tools ;;
 	sendmail) echo sendmail-bin sendmail-base sendmail-cf m4 ;;
 	slapd)    echo slapd ;;
 	mailman)  echo mailman3 ;;
+	valkey)   echo valkey-server valkey-tools ;;
 	rspamd)   echo rspamd ;;
 	postfwd)  echo postfwd libnet-server-perl libnet-cidr-lite-perl libnet-dns-perl libnetaddr-ip-perl libdigest-hmac-perl libio-multiplex-perl ;;
-	*)        echo "packages.sh: unknown set '$1' (build, postfix, redis, sendmail, slapd, mailman, rspamd, postfwd)" >&2; return 1 ;;
+	*)        echo "packages.sh: unknown set '$1' (compile, build, chroot, postfix, redis, sendmail, slapd, mailman, valkey, rspamd, postfwd)" >&2; return 1 ;;
 	esac
 }
 
@@ -87,10 +93,10 @@ apt_install()
 		install -y --no-install-recommends "$@" >/dev/null
 }
 
-install_build()
+install_set()
 {
 	missing=
-	for package in $(packages_of build); do
+	for package in $(packages_of "$1"); do
 		installed "$package" || missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
@@ -162,13 +168,13 @@ unpack()
 }
 
 [ "${1:-}" != --list ] || { list_only=yes; shift; }
-[ $# -gt 0 ] || { echo "usage: packages.sh [--list] build|postfix|redis|sendmail|slapd|mailman|rspamd|postfwd ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: packages.sh [--list] compile|build|chroot|postfix|redis|sendmail|slapd|mailman|valkey|rspamd|postfwd ..." >&2; exit 2; }
 for name; do
 	packages_of "$name" >/dev/null
 done
 for name; do
 	case $name in
-	build) install_build ;;
-	*)     unpack "$name" ;;
+	compile|build|chroot) install_set "$name" ;;
+	*)                    unpack "$name" ;;
 	esac || { echo "packages.sh: set '$name' is not in place" >&2; exit 1; }
 done
