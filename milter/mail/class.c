@@ -78,6 +78,7 @@ static const struct rule rules[] = {
 	{ S(MAILBOX_RULE), NULLS, 0, BW_CLASS_AUTO_REPLY, BW_EVIDENCE_WEAK, "mailbox-rule" },
 	{ S(SUBJECT_RECALL), S(OUTLOOK) | S(TNEF), TALK, BW_CLASS_RECALL, BW_EVIDENCE_WEAK, "subject-recall" },
 	{ S(SUBJECT_RECEIPT), S(TNEF) | NULLS, TALK, BW_CLASS_MDN, BW_EVIDENCE_WEAK, "subject-receipt" },
+	{ S(SUBJECT_RECEIPT_FIRM), 0, TALK, BW_CLASS_MDN, BW_EVIDENCE_WEAK, "subject-receipt" },
 	{ S(SUBJECT_CALENDAR), S(CALENDAR) | S(TNEF), TALK, BW_CLASS_CALENDAR_REPLY, BW_EVIDENCE_WEAK, "subject-calendar" },
 
 	/* vacation programs of old; nobody answers with junk by hand. */

@@ -73,6 +73,7 @@ static const struct field_rule rules[] = {
 	ROW("X-Mailer", CONTAINS, "replybot", VENDOR_REPLY),                  /* Mailman */
 	ROW("User-Agent", CONTAINS, "vacation", VENDOR_REPLY),
 	ROW("User-Agent", CONTAINS, "autorespon", VENDOR_REPLY),
+	ROW("X-Debian-PR-Message", STARTS, "ack", VENDOR_REPLY),
 	ROW("X-Notes-Item", CONTAINS, "OutOfOffice", VENDOR_REPLY),           /* Notes */
 	/* What a rule of a mailbox makes, an answer or a copy for somebody else: only beside other signs. */
 	ROW("X-MS-Exchange-Generated-Message-Source", CONTAINS, "Mailbox Rules Agent", MAILBOX_RULE),
@@ -121,6 +122,8 @@ static const struct field_rule rules[] = {
 	ROW("X-Campaign*", PRESENT, "", BULK),
 	ROW("X-CSA-Complaints", PRESENT, "", BULK),
 };
+
+_Static_assert(sizeof(rules) / sizeof(rules[0]) <= BW_MAIL_INDEX_MAX, "the rows fit the index");
 
 static struct bw_mail_index rules_index;
 

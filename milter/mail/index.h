@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BW_MAIL_INDEX_MAX 2048
+#define BW_MAIL_INDEX_MAX 6000
 
 struct bw_mail_index {
 	uint16_t start[257]; /* rows[start[b]] to rows[start[b + 1] - 1] begin with b */

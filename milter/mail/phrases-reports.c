@@ -1,5 +1,6 @@
 /* What mail systems, mail programs and calendars put into the subjects of their reports: Exim, Postfix, qmail, Sendmail, Exchange, Outlook,
  * Notes, Gmail and others in the languages they speak. */
+#include "index.h"
 #include "phrases.h"
 
 #define BOUNCE(text) ANYWHERE(text, SUBJECT_BOUNCE)
@@ -181,6 +182,22 @@ static const struct bw_mail_phrase rows[] = {
 	START("讀取回條", SUBJECT_RECEIPT), START("讀信回條", SUBJECT_RECEIPT), START("開封通知", SUBJECT_RECEIPT),
 	START("開封確認メッセージ", SUBJECT_RECEIPT), START("읽음 확인", SUBJECT_RECEIPT), START("수신확인", SUBJECT_RECEIPT),
 	START("tanda terima baca", SUBJECT_RECEIPT), START("biên nhận đã đọc", SUBJECT_RECEIPT),
+	/* What Thunderbird and its kin write: nobody else writes so. */
+	START("return receipt (displayed)", SUBJECT_RECEIPT_FIRM),
+	START("return receipt (dispatched)", SUBJECT_RECEIPT_FIRM), START("return receipt (deleted)", SUBJECT_RECEIPT_FIRM),
+	START("return receipt (processed)", SUBJECT_RECEIPT_FIRM),
+	START("empfangsbestätigung (angezeigt)", SUBJECT_RECEIPT_FIRM),
+	START("lesebestätigung (angezeigt)", SUBJECT_RECEIPT_FIRM),
+	START("accusé de réception (affiché)", SUBJECT_RECEIPT_FIRM),
+	START("confirmation de lecture (affiché)", SUBJECT_RECEIPT_FIRM),
+	START("acuse de recibo (mostrado)", SUBJECT_RECEIPT_FIRM),
+	START("confirmación de lectura (mostrado)", SUBJECT_RECEIPT_FIRM),
+	START("ricevuta di ritorno (visualizzato)", SUBJECT_RECEIPT_FIRM),
+	START("conferma di lettura (visualizzato)", SUBJECT_RECEIPT_FIRM),
+	START("ontvangstbevestiging (weergegeven)", SUBJECT_RECEIPT_FIRM),
+	START("mottagningskvitto (visat)", SUBJECT_RECEIPT_FIRM), START("potwierdzenie (wyświetlono)", SUBJECT_RECEIPT_FIRM),
+	START("уведомление о прочтении (показано)", SUBJECT_RECEIPT_FIRM),
+	START("confirmação de leitura (mostrada)", SUBJECT_RECEIPT_FIRM), START("開封確認 (表示)", SUBJECT_RECEIPT_FIRM),
 
 	/* --- a recall; evidence only beside Outlook's fields --- */
 	PREFIX("recall", SUBJECT_RECALL), START("message recall success", SUBJECT_RECALL),
@@ -269,5 +286,6 @@ static const struct bw_mail_phrase rows[] = {
 	PREFIX("đã chấp nhận", SUBJECT_CALENDAR), PREFIX("đã từ chối", SUBJECT_CALENDAR),
 	PREFIX("diterima", SUBJECT_CALENDAR), PREFIX("ditolak", SUBJECT_CALENDAR),
 };
+_Static_assert(sizeof(rows) / sizeof(rows[0]) <= BW_MAIL_INDEX_MAX / 2, "two tables fit the index");
 
 const struct bw_mail_phrases bw_mail_phrases_reports = { rows, sizeof(rows) / sizeof(rows[0]) };

@@ -190,7 +190,7 @@ static bool is_bare_answer(const struct bw_mail_subject *subject)
 	for (size_t k = heads_index.start[byte]; subject->reply && k < heads_index.start[byte + 1]; k++) {
 		const struct bw_mail_phrase *p = row_at(heads_index.rows[k]);
 
-		if ((p->sign & (BW_SIGN(SUBJECT_AUTO) | BW_SIGN(SUBJECT_ABSENCE))) != 0 && bw_slice_equal(base, (struct bw_slice){ p->text, p->n }))
+		if (p->sign == BW_SIGN(SUBJECT_AUTO) && bw_slice_equal(base, (struct bw_slice){ p->text, p->n }))
 			return true;
 	}
 	return false;

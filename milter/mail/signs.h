@@ -48,6 +48,7 @@ enum bw_mail_sign {
 	BW_SIGN_TOPIC_AUTO,       /* Thread-Topic says automatic reply */
 	BW_SIGN_SUBJECT_BOUNCE,
 	BW_SIGN_SUBJECT_RECEIPT,
+	BW_SIGN_SUBJECT_RECEIPT_FIRM, /* in words that only programs use */
 	BW_SIGN_SUBJECT_RECALL,
 	BW_SIGN_SUBJECT_CALENDAR,
 	BW_SIGN_COUNT

@@ -48,6 +48,9 @@ static const struct row rows[] = {
 	{ "Subject: Out of memory\nPrecedence: bulk\nList-Post: <mailto:a@x.example>\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 
 	{ "Subject: Your message to the board\n", "", false, BW_CLASS_HUMAN, NONE, "" },
+	{ "Subject: Re: Vacation\n", "", false, BW_CLASS_HUMAN, NONE, "" },
+	{ "Subject: Absence of evidence\n", "", false, BW_CLASS_HUMAN, NONE, "" },
+	{ "Subject: I am away next week\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 	{ "Subject: Auto parts for sale\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 	{ "Subject: Re: [list] Automatic reply: test\nIn-Reply-To: <a@x>\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 	{ "Subject: Re: Abwesenheitsnotiz\nIn-Reply-To: <a@x>\n", "", false, BW_CLASS_HUMAN, NONE, "" },
@@ -124,6 +127,11 @@ static const struct row rows[] = {
 	/* Amazon SES hands on answers in its mailer-daemon's name. */
 	{ "From: MAILER-DAEMON@x.example\nSubject: Automatic reply: test\n", "", true, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
 
+	{ "Subject: Abwesenheit\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
+	{ "Subject: Out of office until 5 May\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
+	{ "Subject: Out of Office Re: test\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
+	{ "Subject: Ann jest poza biurem.\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
+	{ "Subject: test\nX-Debian-PR-Message: ack 4711\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "X-Debian-PR-Message" },
 	{ "Subject: Auto: test\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
 	{ "Subject: AUTO: Ann is out of the office (returning Mon 02/01/2010)\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
 	{ "Subject: [list] [Automatische Antwort] test\n", "", false, BW_CLASS_AUTO_REPLY, WEAK, "subject" },
@@ -174,6 +182,9 @@ static const struct row rows[] = {
 	{ "Content-Type: multipart/report; boundary=b\n", "--b\n\ntext\n--b\r\nContent-Type:\r\n message/disposition-notification\r\n\r\n--b--",
 	  false, BW_CLASS_MDN, PROTOCOL, "report-disposition-notification" },
 	{ "Subject: Read: test\nContent-Type: application/ms-tnef; name=winmail.dat\n", "", false, BW_CLASS_MDN, WEAK, "subject-receipt" },
+	{ "Subject: Return Receipt (displayed) - test\n", "", false, BW_CLASS_MDN, WEAK, "subject-receipt" },
+	{ "Subject: Re: Return Receipt (displayed) - test\n", "", false, BW_CLASS_HUMAN, NONE, "" },
+	{ "Subject: Return receipts, who wants them?\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 	{ "Subject: Gelesen: test\n", "", true, BW_CLASS_MDN, WEAK, "subject-receipt" },
 	{ "Subject: test\nDisposition-Notification-To: a@x\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 	{ "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n", "", false, BW_CLASS_BULK, PROTOCOL, "report-feedback" },

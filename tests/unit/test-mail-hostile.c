@@ -14,6 +14,9 @@
 #include "bw/session.h"
 #include "eml.h"
 
+/* Bytes with NULs among them. */
+#define T(text) { text, sizeof(text) - 1 }
+
 struct message {
 	struct bw_arena *arena;
 	struct bw_header_parser *parser;
@@ -216,24 +219,24 @@ static void subjects_in_broken_encodings(void **state)
 		const char *holds; /* a piece of the base subject */
 		bool reply;
 	} rows[] = {
-		{ { "Re: =?utf-8?B?w6TDtsO8?", 24 }, "=?utf-8?b?", true },                     /* never closed */
-		{ { "Re: =?utf-8?B?w6TDtsO?= plan", 28 }, "plan", true },                      /* cut within a character */
-		{ { "Re: =?utf-8?B?!!!!?= plan", 25 }, "plan", true },                         /* no base64 */
-		{ { "Re: =?utf-8?Q?=ZZ=4?= plan", 26 }, "plan", true },                        /* no quoted-printable */
-		{ { "Re: =?no-such-charset?Q?plan?=", 30 }, "plan", true },
-		{ { "Re: =?utf-8?X?plan?=", 20 }, "plan", true },                              /* no such encoding */
-		{ { "=?utf-8?Q?Re=3A_plan?=", 22 }, "plan", true },
-		{ { "=?iso-8859-1?Q?R=E9f=3A_plan?=", 30 }, "plan", true },
-		{ { "Re: pl\xe4n in Latin 1", 21 }, "n in latin 1", true },                    /* RFC 5322 knows no 8-bit */
-		{ { "Re: \xff\xfe\xfd plan", 12 }, "plan", true },
-		{ { "Re: \xed\xa0\x80 plan", 12 }, "plan", true },                             /* half of a surrogate pair */
-		{ { "Re: \xc0\xaf plan", 11 }, "plan", true },                                 /* an overlong slash */
-		{ { "Re: a\0b plan", 12 }, "plan", true },
-		{ { "Re: one\rtwo plan", 16 }, "one two plan", true },                         /* a bare CR */
-		{ { "Re:\r\n\tplan", 10 }, "plan", true },
-		{ { "=?=?=?=?=?=?=?=?=?", 18 }, "=?", false },
-		{ { "=?utf-8?Q?" "?= plan", 17 }, "plan", false },
-		{ { "\r\n \r\n plan", 10 }, "plan", false },
+		{ T("Re: =?utf-8?B?w6TDtsO8?"), "=?utf-8?b?", true },                     /* never closed */
+		{ T("Re: =?utf-8?B?w6TDtsO?= plan"), "plan", true },                      /* cut within a character */
+		{ T("Re: =?utf-8?B?!!!!?= plan"), "plan", true },                         /* no base64 */
+		{ T("Re: =?utf-8?Q?=ZZ=4?= plan"), "plan", true },                        /* no quoted-printable */
+		{ T("Re: =?no-such-charset?Q?plan?="), "plan", true },
+		{ T("Re: =?utf-8?X?plan?="), "plan", true },                              /* no such encoding */
+		{ T("=?utf-8?Q?Re=3A_plan?="), "plan", true },
+		{ T("=?iso-8859-1?Q?R=E9f=3A_plan?="), "plan", true },
+		{ T("Re: pl\xe4n in Latin 1"), "n in latin 1", true },                    /* RFC 5322 knows no 8-bit */
+		{ T("Re: \xff\xfe\xfd plan"), "plan", true },
+		{ T("Re: \xed\xa0\x80 plan"), "plan", true },                             /* half of a surrogate pair */
+		{ T("Re: \xc0\xaf plan"), "plan", true },                                 /* an overlong slash */
+		{ T("Re: a\0b plan"), "plan", true },
+		{ T("Re: one\rtwo plan"), "one two plan", true },                         /* a bare CR */
+		{ T("Re:\r\n\tplan"), "plan", true },
+		{ T("=?=?=?=?=?=?=?=?=?"), "=?", false },
+		{ T("=?utf-8?Q?" "?= plan"), "plan", false },
+		{ T("\r\n \r\n plan"), "plan", false },
 	};
 	struct message m;
 
@@ -313,17 +316,17 @@ static void bytes_in_addresses_hide_no_list(void **state)
 		struct bw_slice to;
 		size_t named;
 	} rows[] = {
-		{ { "all@x.example", 13 }, 1 },
-		{ { "\0all@x.example", 14 }, 1 }, /* a NUL is a blank */
-		{ { "a\xff@x.example, all@x.example", 27 }, 1 },
-		{ { "\xff\xff\xff, all@x.example", 18 }, 1 },
-		{ { "a@b@c, , ,, all@x.example", 25 }, 1 },
-		{ { "a\rb@x.example,\rall@x.example", 28 }, 1 },
-		{ { "undisclosed-recipients:;, all@x.example", 39 }, 1 },
-		{ { "team: a@x.example, all@x.example;", 33 }, 1 },
-		{ { "\"all@x.example\" <b@x.example>", 29 }, 0 }, /* a display name names nobody */
-		{ { "(all@x.example) b@x.example", 27 }, 0 },
-		{ { "ALL@X.EXAMPLE", 13 }, 1 },
+		{ T("all@x.example"), 1 },
+		{ T("\0all@x.example"), 1 }, /* a NUL is a blank */
+		{ T("a\xff@x.example, all@x.example"), 1 },
+		{ T("\xff\xff\xff, all@x.example"), 1 },
+		{ T("a@b@c, , ,, all@x.example"), 1 },
+		{ T("a\rb@x.example,\rall@x.example"), 1 },
+		{ T("undisclosed-recipients:;, all@x.example"), 1 },
+		{ T("team: a@x.example, all@x.example;"), 1 },
+		{ T("\"all@x.example\" <b@x.example>"), 0 }, /* a display name names nobody */
+		{ T("(all@x.example) b@x.example"), 0 },
+		{ T("ALL@X.EXAMPLE"), 1 },
 	};
 
 	(void)state;
