@@ -9,10 +9,15 @@ static enum bw_cli_exit run_ls(struct cli *c)
 {
 	struct breakers breakers = { 0 };
 	const struct bw_list *list = NULL;
-	enum bw_cli_exit code = c->args.list != NULL ? bw_cli_find_list(c, c->args.list, &list) : BW_CLI_DONE;
+	struct bw_slice key = BW_S("");
+	enum bw_cli_exit code = BW_CLI_DONE;
 
+	if (c->args.list != NULL && bw_breaker_is_senders(bw_slice_of(c->args.list)))
+		key = bw_slice_of(c->args.list);
+	else if (c->args.list != NULL)
+		code = bw_cli_find_list(c, c->args.list, &list);
 	if (code == BW_CLI_DONE)
-		code = bw_cli_breakers(c, list != NULL ? list->address : BW_S(""), c->args.all, &breakers);
+		code = bw_cli_breakers(c, list != NULL ? list->address : key, c->args.all, &breakers);
 	for (size_t i = 0; code == BW_CLI_DONE && c->args.json && i < breakers.count; i++)
 		bw_cli_json(c, bw_cli_breaker_json(&breakers.at[i]));
 	if (code == BW_CLI_DONE && !c->args.json)

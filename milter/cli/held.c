@@ -35,7 +35,7 @@ enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out)
 	}
 	if (c->args.conversation != NULL && !is_hex(c->args.conversation))
 		return bw_cli_fail(c, BW_CLI_USAGE, "--conversation: \"%s\" is no id, expected 4 to 32 hex digits", c->args.conversation);
-	return c->args.list != NULL ? bw_cli_address(c, c->args.list, &out->list) : BW_CLI_DONE;
+	return c->args.list != NULL ? bw_cli_watched(c, c->args.list, &out->list) : BW_CLI_DONE;
 }
 
 struct filter {

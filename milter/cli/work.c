@@ -180,6 +180,17 @@ enum bw_cli_exit bw_cli_address(struct cli *c, const char *word, struct bw_addre
 	return bw_cli_fail(c, BW_CLI_USAGE, "\"%s\" is no address, expected local@domain", word);
 }
 
+enum bw_cli_exit bw_cli_watched(struct cli *c, const char *word, struct bw_address *out)
+{
+	struct bw_slice identity = bw_slice_of(word);
+
+	if (!bw_breaker_is_senders(identity) || identity.n >= sizeof(out->text))
+		return bw_cli_address(c, word, out);
+	*out = (struct bw_address){ .null_sender = false };
+	bw_slice_copy(identity, out->text, sizeof(out->text));
+	return BW_CLI_DONE;
+}
+
 enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct bw_list **out)
 {
 	const struct bw_directory *directory = bw_world_directory(c->world);

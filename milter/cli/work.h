@@ -24,6 +24,8 @@ const struct bw_config *bw_cli_config(const struct cli *c);
 
 /* Normalises `word` as an address. */
 enum bw_cli_exit bw_cli_address(struct cli *c, const char *word, struct bw_address *out);
+/* The same, or an identity ("auth:jane@utah.example"), which stands where a list's address does for what its guard stopped. */
+enum bw_cli_exit bw_cli_watched(struct cli *c, const char *word, struct bw_address *out);
 /* The list of that address; BW_CLI_NO with the nearest list's name. */
 enum bw_cli_exit bw_cli_find_list(struct cli *c, const char *word, const struct bw_list **out);
 

@@ -79,6 +79,11 @@ class Embedded(Mail, Case):
         self.assertEqual(("4ZqHeld1", "sender", f"auth:{JANE}", 3),
                          (entry["queue_id"], entry["guard"], entry["list"], entry["deliveries"]))
         self.assertIn("13 recipients of at most 10 in 60 min", entry["sentence"])
+        self.assertEqual([entry], self.breakwater.json_lines("held", "ls", "--list", f"auth:{JANE}"))
+        self.assertEqual([], self.breakwater.json_lines("held", "ls", "--list", "auth:joe@nhs.example"))
+        self.assertEqual(1, len(self.breakwater.json_lines("breaker", "ls", "--list", f"auth:{JANE}")))
+        self.assertIn("sender breaker", self.breakwater.ctl("breaker", "show", f"auth:{JANE}"))
+        self.assertIn(f"auth:{JANE}", self.breakwater.ctl("status"))
 
     def test_the_operator_closes_and_opens(self):
         self.started(settings={"sender.recipients": "10", "sender.window": "1m"})
