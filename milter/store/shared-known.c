@@ -256,11 +256,8 @@ void bw_known_learn(struct bw_known *k, const struct bw_count_in *in, const stru
 	pthread_mutex_unlock(&k->lock);
 }
 
-void bw_known_see(struct bw_known *k, const struct bw_breaker_key *key, const struct bw_breaker *record, int64_t mono_ms)
+static void see_conversation(struct bw_known *k, const struct bw_breaker_key *key, const struct bw_breaker *record, int64_t mono_ms)
 {
-	if (key->scope != BW_SCOPE_CONVERSATION)
-		return;
-	pthread_mutex_lock(&k->lock);
 	struct conversation *c = find(k, key->list, key->side, &key->conversation);
 
 	if (c != NULL && !stops(record, c->store_ms)) {
@@ -270,6 +267,26 @@ void bw_known_see(struct bw_known *k, const struct bw_breaker_key *key, const st
 		c->seen_ms = mono_ms;
 		c->last.conversation_breaker = *record;
 	}
+}
+
+/* So that the next reply does not try to trip again what has tripped. */
+static void see_list(struct bw_known *k, const struct bw_breaker_key *key, const struct bw_breaker *record)
+{
+	for (size_t i = 0; i < k->used; i++) {
+		struct conversation *c = &k->conversations[i];
+
+		if (is_of(c, key->list, key->side) && c->last.list_breaker.version < record->version)
+			c->last.list_breaker = *record;
+	}
+}
+
+void bw_known_see(struct bw_known *k, const struct bw_breaker_key *key, const struct bw_breaker *record, int64_t mono_ms)
+{
+	pthread_mutex_lock(&k->lock);
+	if (key->scope == BW_SCOPE_CONVERSATION)
+		see_conversation(k, key, record, mono_ms);
+	else
+		see_list(k, key, record);
 	pthread_mutex_unlock(&k->lock);
 }
 

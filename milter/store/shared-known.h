@@ -22,7 +22,7 @@ void bw_known_free(struct bw_known **known);
 bool bw_known_answer(struct bw_known *k, const struct bw_count_in *in, int64_t mono_ms, struct bw_count_out *out);
 /* What the store has answered. */
 void bw_known_learn(struct bw_known *k, const struct bw_count_in *in, const struct bw_count_out *out, int64_t mono_ms);
-/* A breaker as the store has it: open, it holds from `mono_ms`, the time before it was asked; else it is forgotten. */
+/* A breaker as the store has it. A conversation's: open, it holds from `mono_ms`, the time before it was asked; else it is forgotten. */
 void bw_known_see(struct bw_known *k, const struct bw_breaker_key *key, const struct bw_breaker *record, int64_t mono_ms);
 /* Anything worth refreshing? */
 bool bw_known_any(struct bw_known *k);

@@ -132,8 +132,11 @@ static enum bw_err breaker_cas(struct bw_store *s, const struct bw_breaker_key *
 	struct bw_guarded *g = bw_guarded_of(s);
 	enum bw_err err = bw_guarded_breaker_cas(s, key, next, why);
 
+	struct bw_breaker now = *next;
+
+	now.version++; /* as it is stored */
 	if (err == BW_OK)
-		bw_known_see(g->known, key, next, bw_clock_monotonic_ms());
+		bw_known_see(g->known, key, &now, bw_clock_monotonic_ms());
 	return err;
 }
 

@@ -277,6 +277,23 @@ static void one_that_is_closed_here_is_forgotten_at_once(void **state)
 	assert_true(asks(s, &in));
 }
 
+/* The list's breaker trips in mid-storm, by a message whose counts were read before: the next reply knows of it. */
+static void a_list_that_trips_here_is_known(void **state)
+{
+	struct stores *s = *state;
+	struct bw_breaker_key key = { .scope = BW_SCOPE_LIST, .list = BW_S(LIST) };
+	struct bw_breaker b = { .phase = BW_PHASE_OPEN, .until_ms = INT64_C(4102444800000) };
+
+	trip(s, LIST, "root");
+	assert_int_equal(s->shared->ops->breaker_cas(s->shared, &key, &b, NULL), BW_OK);
+	bw_store_faulty_set(s->faulty, true, 0);
+	struct bw_count_out out = offer(s, LIST, "next", "root");
+
+	assert_false(is_degraded(s));
+	assert_int_equal(out.list_breaker.phase, BW_PHASE_OPEN);
+	assert_int_equal(out.list_breaker.version, 1);
+}
+
 /* More conversations than there is room for: keys of who had to go lead nowhere. */
 static void many_conversations(void **state)
 {
@@ -477,6 +494,7 @@ int main(void)
 		TEST(attempts_are_told),
 		TEST(an_operators_change_acts),
 		TEST(one_that_is_closed_here_is_forgotten_at_once),
+		TEST(a_list_that_trips_here_is_known),
 		TEST(many_conversations),
 		TEST(copies_follow),
 		TEST(an_empty_primary_is_filled),
