@@ -9,6 +9,8 @@ struct bw_blocked {
 	pthread_mutex_t lock;
 	_Atomic size_t count;
 	uint64_t changes;
+	uint64_t tags
+		[BW_BLOCKED_MAX]; /* of the rows: the beginnings of their keys, 0 for a free one; 4 KiB, for every message looks here */
 	struct bw_blocked_row rows[BW_BLOCKED_MAX];
 };
 
@@ -35,22 +37,29 @@ bool bw_blocked_any(const struct bw_blocked *b)
 	return atomic_load_explicit(&b->count, memory_order_relaxed) > 0;
 }
 
+static uint64_t tag_of(const struct bw_hash *key)
+{
+	uint64_t tag;
+
+	memcpy(&tag, key->b, sizeof(tag));
+	return tag | 1;
+}
+
 /* The row of a key, or where it would stand; NULL: neither. Rows are few: they stand wherever there was room. */
 static struct bw_blocked_row *find(struct bw_blocked *b, const struct bw_hash *key, bool make)
 {
 	struct bw_blocked_row *room = NULL;
 	size_t left = atomic_load(&b->count);
+	uint64_t tag = tag_of(key);
 
 	for (size_t i = 0; i < BW_BLOCKED_MAX && (left > 0 || (make && room == NULL)); i++) {
-		struct bw_blocked_row *row = &b->rows[i];
-
-		if (!row->used) {
-			room = room == NULL ? row : room;
+		if (b->tags[i] == 0) {
+			room = room == NULL ? &b->rows[i] : room;
 			continue;
 		}
 		left--;
-		if (bw_hash_equal(&row->key, key))
-			return row;
+		if (b->tags[i] == tag && bw_hash_equal(&b->rows[i].key, key))
+			return &b->rows[i];
 	}
 	return make ? room : NULL;
 }
@@ -73,6 +82,7 @@ static void drop(struct bw_blocked *b, struct bw_blocked_row *row)
 	if (row == NULL || !row->used)
 		return;
 	row->used = false;
+	b->tags[row - b->rows] = 0;
 	atomic_fetch_sub(&b->count, 1);
 }
 
@@ -89,6 +99,7 @@ static void write(struct bw_blocked *b, const struct bw_hash *key, struct bw_sli
 	}
 	if (!row->used) {
 		*row = (struct bw_blocked_row){ .key = *key, .used = true };
+		b->tags[row - b->rows] = tag_of(key);
 		bw_slice_copy(who, row->who, sizeof(row->who));
 		atomic_fetch_add(&b->count, 1);
 	}

@@ -331,8 +331,11 @@ void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const s
 	struct bw_sender_case c = { .now_ms = now_ms, .limits = l, .who = bw_slice_of(row->who), .record = row->record };
 	struct bw_transition next;
 
-	bw_meters_ask(e->meters, e->store, &recipients, now_ms);
-	bw_meters_ask(e->meters, e->store, &posts, now_ms);
+	/* Only an open one whose block time is over waits for calm: no other asks the store. */
+	if (row->record.phase == BW_PHASE_OPEN && now_ms >= row->record.until_ms) {
+		bw_meters_ask(e->meters, e->store, &recipients, now_ms);
+		bw_meters_ask(e->meters, e->store, &posts, now_ms);
+	}
 	c.total_recipients = bw_meters_total(e->meters, &recipients, now_ms);
 	c.total_posts = bw_meters_total(e->meters, &posts, now_ms);
 	bw_policy_rest_sender(&c, &next);
