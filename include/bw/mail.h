@@ -58,6 +58,7 @@ struct bw_header {
 	bool has_thread_root;
 	bool thread_index_long;         /* longer than its 22-byte root: a reply */
 	struct bw_slice base_subject;   /* decoded, folded, prefixes and tags stripped; UTF-8 */
+	size_t base_subject_length;     /* in characters */
 	bool reply_prefix;              /* the subject has a reply prefix */
 	bool has_references;            /* the field is there, whatever it holds */
 	bool looks_like_reply;          /* semantics 2 */

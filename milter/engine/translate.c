@@ -28,7 +28,7 @@ static void add_keys(struct trial *t, struct bw_count_in *in)
 		add_key(t, in, BW_JOIN_THREAD_INDEX, "thread-index",
 		        (struct bw_slice){ (const char *)h->thread_root, sizeof(h->thread_root) });
 	/* RFC 5256 base subjects shorter than four characters ("hi") tie strangers together. */
-	if (h->base_subject.n >= 4)
+	if (h->base_subject_length >= 4)
 		add_key(t, in, BW_JOIN_SUBJECT, "subject", h->base_subject);
 }
 

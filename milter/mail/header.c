@@ -81,6 +81,16 @@ bool bw_header_body(struct bw_header_parser *parser, struct bw_slice chunk)
 
 /* --- the end --- */
 
+/* Of valid UTF-8: every byte but those that go on with a character. */
+static size_t count_characters(struct bw_slice s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
+	return n;
+}
+
 static void read_subject_parts(struct bw_header_parser *p)
 {
 	struct bw_header *h = &p->facts;
@@ -95,6 +105,7 @@ static void read_subject_parts(struct bw_header_parser *p)
 	p->signs |= bw_mail_subject_signs(bw_slice_of(folded), &parts);
 	h->reply_prefix = parts.reply;
 	h->base_subject = bw_mail_subject_keep(p->arena, &parts);
+	h->base_subject_length = count_characters(h->base_subject);
 	h->cut |= h->base_subject.p == NULL;
 	bw_mail_text_free(decoded);
 	bw_mail_text_free(folded);

@@ -50,6 +50,7 @@ enum bw_mail_sign {
 	BW_SIGN_SUBJECT_RECEIPT,
 	BW_SIGN_SUBJECT_RECEIPT_FIRM, /* in words that only programs use */
 	BW_SIGN_SUBJECT_RECALL,
+	BW_SIGN_SUBJECT_RECALL_VAGUE, /* in a word that also means reminder, call-back or cancellation */
 	BW_SIGN_SUBJECT_CALENDAR,
 	BW_SIGN_COUNT
 };

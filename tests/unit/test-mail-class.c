@@ -203,6 +203,9 @@ static const struct row rows[] = {
 	/* recalls */
 	{ "Subject: Recall: salaries\nThread-Index: AQHXD5U+lyuwLQ8xGUauybN6tbpVHQ==\n", "", false, BW_CLASS_RECALL, WEAK, "subject-recall" },
 	{ "Subject: Recall: salaries\nContent-Type: application/ms-tnef\n", "", false, BW_CLASS_RECALL, WEAK, "subject-recall" },
+	{ "Subject: =?utf-8?Q?R=C3=BCckruf=3A_Geh=C3=A4lter?=\nContent-Type: application/ms-tnef\n", "", false, BW_CLASS_RECALL, WEAK,
+	  "subject-recall" },
+	{ "Subject: Rappel : la réunion de demain\nThread-Index: AQHXD5U+lyuwLQ8xGUauybN6tbpVHQ==\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 	{ "Subject: salaries\nX-MS-Exchange-Message-Class: IPM.Outlook.Recall\n", "", false, BW_CLASS_RECALL, WEAK, "message-class" },
 	{ "Subject: Re: Recall: salaries\nThread-Index: AQHXD5U+lyuwLQ8xGUauybN6tbpVHQ==\n", "", false, BW_CLASS_HUMAN, NONE, "" },
 
