@@ -59,6 +59,15 @@ struct bw_config {
 		int64_t archive_keep_ms, archive_bytes, archive_min_free;
 		char *sendmail_queue;
 	} hold;
+	struct {
+		bool senders;                            /* are told that their message waits */
+		char **admins; size_t admin_count;       /* are told of trips and the like */
+		char **languages; size_t language_count; /* of notices, the first one first */
+		char *from;                              /* "" postmaster@ the first own domain */
+		char *sendmail;                          /* the program that posts them */
+		char *state_file;                        /* how far they are */
+		int64_t every_ms, again_ms, most;        /* looks; to one person; a minute */
+	} notify;
 	struct bw_tier_bounds tiers;
 	struct bw_settings *settings; /* mode, thresholds and overrides of the file */
 	struct bw_list_entry *lists; size_t list_count; /* of the file; source CONFIG; text owned by the configuration */

@@ -80,7 +80,8 @@ struct bw_held_query {
 	struct bw_slice list; /* among the lists of the message */
 	bool by_state;
 	enum bw_held_state state;
-	int64_t limit; /* 0: all */
+	int64_t since_ms; /* held at this time or later */
+	int64_t limit;    /* 0: all */
 };
 
 #endif

@@ -197,6 +197,11 @@ bool bw_config_convert_address(const struct bw_config *c, struct bw_slice in, st
 	return true;
 }
 
+bool bw_config_convert_address_or_none(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
+{
+	return in.n == 0 || bw_config_convert_address(c, in, out);
+}
+
 bool bw_config_convert_list_id(const struct bw_config *c, struct bw_slice in, struct bw_buf *out)
 {
 	(void)c;

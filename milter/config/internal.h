@@ -83,6 +83,7 @@ bool bw_config_convert_domain(const struct bw_config *c, struct bw_slice in, str
 bool bw_config_convert_word(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_certificate(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_address(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
+bool bw_config_convert_address_or_none(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_list_id(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_convert_poster(const struct bw_config *c, struct bw_slice in, struct bw_buf *out);
 bool bw_config_is_delimiter(char c);

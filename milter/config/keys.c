@@ -136,6 +136,23 @@ static const struct bw_config_row rows[] = {
 	TEXT("hold.sendmail_queue", hold.sendmail_queue, "/var/spool/mqueue", "an absolute path", bw_config_convert_path,
 	     "Sendmail's queue directory (QueueDirectory). Postfix tells where its own is."),
 
+	ONE("notify.senders", "yes/no", "true", "true, false", BW_FORM_FLAG, AT(notify.senders), 0, 0,
+	    "breakwater-agent tells people who have logged in, or whose host vouches for them, that their message waits. Strangers are "
+	    "never written to."),
+	TEXTS("notify.admins", notify.admins, notify.admin_count, "[ ]", "local-part@domain", bw_config_convert_address,
+	      "Who is told when a breaker trips, opens again or closes, and when the store fails and is back."),
+	TEXTS("notify.languages", notify.languages, notify.language_count, "[ \"en\" ]", "en, de, fr, es", bw_config_convert_word,
+	      "Languages of notices: each has all of them, in this order."),
+	TEXT("notify.from", notify.from, "", "local-part@domain, or \"\" for postmaster@ the first of internal.domains",
+	     bw_config_convert_address_or_none, "The From: of notices. Their envelope sender is always empty, so nothing answers them."),
+	TEXT("notify.sendmail", notify.sendmail, "/usr/sbin/sendmail", "an absolute path", bw_config_convert_path,
+	     "The program that posts notices: sendmail -i -f <> -- ADDRESS."),
+	TEXT("notify.state_file", notify.state_file, "/var/lib/breakwater/notified", "an absolute path", bw_config_convert_path,
+	     "Where breakwater-agent keeps how far it is, so that nobody is told twice after a restart."),
+	DURATION("notify.every", notify.every_ms, "5s", 1, s, 10, m, "How often breakwater-agent looks for news."),
+	DURATION("notify.again", notify.again_ms, "1h", 1, m, 7, d, "One person is told of held messages no more often than this."),
+	COUNT("notify.most", AT(notify.most), "60", 1, 100000, "Notices a minute at most; further ones follow later."),
+
 	COUNT("tiers.huge.from", AT(tiers.from[BW_TIER_HUGE]), "25000", 1, 1000000000, "Members from which on a list is huge."),
 	COUNT("tiers.large.from", AT(tiers.from[BW_TIER_LARGE]), "2500", 1, 1000000000, "Members from which on a list is large."),
 	COUNT("tiers.medium.from", AT(tiers.from[BW_TIER_MEDIUM]), "250", 1, 1000000000,

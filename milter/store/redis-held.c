@@ -216,7 +216,7 @@ static void ask(const struct bw_redis_pages *p, struct bw_redis_exchange *x)
 {
 	const struct bw_held_query *query = p->query;
 
-	bw_redis_begin_site(p->s, x, BW_REDIS_HELD, 0, "each", 6);
+	bw_redis_begin_site(p->s, x, BW_REDIS_HELD, 0, "each", 7);
 	bw_redis_add_number(x, p->after);
 	bw_redis_add_number(x, ROWS_A_PAGE);
 	add_hash_or_all(x, &query->id);
@@ -226,6 +226,7 @@ static void ask(const struct bw_redis_pages *p, struct bw_redis_exchange *x)
 		bw_redis_add_number(x, query->state);
 	else
 		bw_redis_add(x, BW_S(""));
+	bw_redis_add_number(x, query->since_ms);
 }
 
 static void read_texts(struct bw_redis_row *record, struct bw_held *row)

@@ -175,7 +175,7 @@ static const char *const texts[] = {
 		"SELECT seq, id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, "
 		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by "
 		"FROM held WHERE seq > ?1 AND (NOT ?2 OR id = ?3) AND (NOT ?4 OR conversation = ?5) AND (?6 = '' "
-		"OR list = ?6 OR seq IN (SELECT held FROM held_list l WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) ORDER BY seq",
+		"OR list = ?6 OR seq IN (SELECT held FROM held_list l WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) AND held_ms >= ?9 ORDER BY seq",
 	[BW_SQL_EVENT_ADD] =
 		"INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
 		"?7)",

@@ -91,6 +91,7 @@ static void queries(void **state)
 
 	h[1].list = BW_S("other@example.org");
 	h[2].conversation = hash_of("fork");
+	h[3].held_ms = T0 + 1;
 	for (int i = 0; i < 4; i++)
 		assert_ok(s->ops->held_put(s, &h[i], &why));
 	assert_ok(s->ops->held_move(s, &h[3].id, BW_HELD_WAITING, BW_HELD_DELETED, T0 + 1, BW_S("ops"), &why));
@@ -100,6 +101,8 @@ static void queries(void **state)
 	assert_string_equal(ask(s, (struct bw_held_query){ .by_state = true, .state = BW_HELD_WAITING }).queue_ids, "Q1 Q2 Q3 ");
 	assert_string_equal(ask(s, (struct bw_held_query){ .by_state = true, .state = BW_HELD_DELETED }).queue_ids, "Q4 ");
 	assert_string_equal(ask(s, (struct bw_held_query){ .limit = 2 }).queue_ids, "Q1 Q2 ");
+	assert_string_equal(ask(s, (struct bw_held_query){ .since_ms = T0 }).queue_ids, "Q1 Q2 Q3 Q4 ");
+	assert_string_equal(ask(s, (struct bw_held_query){ .since_ms = T0 + 1 }).queue_ids, "Q4 ");
 	assert_string_equal(ask(s, (struct bw_held_query){ .list = BW_S(LIST), .limit = 2 }).queue_ids, "Q1 Q3 ");
 	assert_int_equal(ask(s, (struct bw_held_query){ .id = none }).n, 0);
 }

@@ -41,7 +41,7 @@ MAY_SEE = {
     "simulate": ENGINE_SEES | {"engine", "filter"},
     "import": {"base", "records.h"},  # the CLI alone links it: the daemon carries neither libcurl nor libldap
     "daemon": ENGINE_SEES | {"engine", "filter", "milter"},
-    "agent": {"base", "mail", "store", "directory"},
+    "agent": {"base", "mail", "store", "directory", "config"},
     "cli": ENGINE_SEES | {"engine", "filter", "simulate", "import", "agent"},
 }
 

@@ -9,12 +9,12 @@
 --                                state; state since, list, side, message, conversation, deliveries, N, the lists as in put};
 --                                {}: no such. QUEUE-ID '': as it was
 --          paid ID               its lists know of the release
---          each AFTER LIMIT ID CONVERSATION LIST STATE     reply: {number looked at last, 0: all; rows}; '' selects all
+--          each AFTER LIMIT ID CONVERSATION LIST STATE SINCE     reply: {number looked at last, 0: all; rows}; '' selects all
 --        row: number, id, host, queue id, mta, list, conversation, guard, sentence, sender, identity, message id, subject,
 --        deliveries, bytes, held, message, side, state, state since, by, owed, N, the lists as in put
 
 local held, order = KEYS[2], KEYS[3]
-local QUEUE_ID, LIST, CONVERSATION, DELIVERIES, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 5, 7, 8, 15, 18, 19, 20, 21, 22, 23
+local QUEUE_ID, LIST, CONVERSATION, DELIVERIES, HELD, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 5, 7, 8, 15, 17, 18, 19, 20, 21, 22, 23
 local LISTS, OF_LIST = 24, 4
 local WITH_LISTS = 2 -- the first format that has them
 local RELEASED = '1'
@@ -92,7 +92,7 @@ end
 
 local function selects(r)
 	return (ARGV[7] == '' or r[CONVERSATION] == ARGV[7]) and (ARGV[8] == '' or has_list(r, ARGV[8]))
-		and (ARGV[9] == '' or r[STATE] == ARGV[9])
+		and (ARGV[9] == '' or r[STATE] == ARGV[9]) and tonumber(r[HELD]) >= tonumber(ARGV[10])
 end
 
 function todo.each()
