@@ -88,6 +88,7 @@ static void entry_done(struct entry *e)
 	free(e->mta);
 	free(e->list);
 	free(e->sender);
+	free(e->guard);
 	for (size_t i = 0; i < e->share_count; i++)
 		free(e->shares[i].list);
 	free(e->shares);
@@ -132,10 +133,11 @@ static bool copy_entry(const struct bw_held *held, struct entry *out)
 		.mta = bw_slice_dup(held->mta),
 		.list = bw_slice_dup(held->list),
 		.sender = bw_slice_dup(held->sender),
+		.guard = bw_slice_dup(held->guard),
 		.deliveries = held->deliveries,
 		.held_ms = held->held_ms,
 	};
-	return out->host != NULL && out->queue_id != NULL && out->mta != NULL && out->list != NULL && out->sender != NULL &&
+	return out->host != NULL && out->queue_id != NULL && out->mta != NULL && out->list != NULL && out->sender != NULL && out->guard != NULL &&
 	       copy_shares(held, out);
 }
 

@@ -33,7 +33,7 @@ struct share {
 /* What a release needs of an entry. */
 struct entry {
 	struct bw_hash id, conversation;
-	char *host, *queue_id, *mta, *list, *sender;
+	char *host, *queue_id, *mta, *list, *guard, *sender;
 	struct share *shares; /* one at least */
 	size_t share_count;
 	int64_t deliveries, held_ms;

@@ -75,7 +75,7 @@ static enum bw_cli_exit check_shares(struct cli *c, const struct share *shares, 
 }
 
 /* A message to several lists is measured on each of them. */
-static enum bw_cli_exit check_safety(struct cli *c, const struct entries *e)
+enum bw_cli_exit bw_cli_check_release(struct cli *c, const struct entries *e)
 {
 	struct share *all;
 	size_t count = 0, n = 0;
@@ -121,7 +121,7 @@ static enum bw_cli_exit run_release(struct cli *c)
 		.command = "held release",
 		.done = "released",
 		.from = BW_HELD_WAITING,
-		.check = check_safety,
+		.check = bw_cli_check_release,
 		.one = release_one,
 		.event = BW_EVENT_RELEASE,
 		.pacing = true,

@@ -162,6 +162,20 @@ class Batch(Held):
         self.expect_agreement()
 
 
+class Decided(Held, Case):
+    def test_approve_and_deny(self):
+        """Two posts that the gate holds: one goes out once, one goes into the archive."""
+        self.started()
+        ids = [self.accepted(self.send(f"u{i}@nhs.example", LIST, mails.post(f"u{i}@nhs.example", LIST))) for i in (1, 2)]
+        self.assertEqual({"gate"}, {entry["guard"] for entry in self.entries().values()})
+        self.breakwater.ctl("--yes", "approve", ids[0])
+        self.breakwater.ctl("--yes", "deny", ids[1])
+        self.mta.settle()
+        self.assertEqual({"u1@nhs.example": 1}, self.copies())
+        self.assertEqual({ids[0]: "released", ids[1]: "deleted"}, {q: entry["state"] for q, entry in self.entries("--all").items()})
+        self.assertEqual([], self.reconcile())
+
+
 class Paced(Held, Case):
     def start_release(self, *arguments):
         """`held release --list` in the background."""
