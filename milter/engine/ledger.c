@@ -70,7 +70,8 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 		.host = bw_slice_of(t->engine->options.host),
 		.queue_id = f->queue_id,
 		.mta = bw_slice_of(f->mta),
-		.list = in->list,
+		/* What a sender is stopped with is all found under the identity; the lists stand beside it. */
+		.list = j->verdict.why.guard == BW_GUARD_SENDER ? j->verdict.why.list : in->list,
 		.conversation = out->conversation,
 		.guard = bw_slice_of(bw_guard_name(j->verdict.why.guard)),
 		.sentence = bw_slice_of(j->sentence),

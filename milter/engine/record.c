@@ -139,6 +139,12 @@ static void add_counts(struct bw_buf *line, const struct trial *t)
 	bw_logline_int(line, "senders", o->joined ? o->conversation_senders : o->list_senders);
 }
 
+/* The list that the verdict is about; what the sender guard names is an identity. */
+static struct bw_slice list_behind(const struct bw_facts *f, const struct bw_explain *why)
+{
+	return why->list.n > 0 && why->guard != BW_GUARD_SENDER ? why->list : f->lists[0].list->address;
+}
+
 void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 {
 	const struct bw_facts *f = t->facts;
@@ -156,7 +162,7 @@ void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 	bw_logline_str(&line, "qid", f->queue_id);
 	bw_logline_str(&line, "identity", f->identity);
 	if (f->list_count > 0)
-		bw_logline_str(&line, "list", v->would_why.list.n > 0 ? v->would_why.list : f->lists[0].list->address);
+		bw_logline_str(&line, "list", list_behind(f, &v->would_why));
 	bw_logline_int(&line, "lists", (int64_t)f->list_count);
 	bw_logline_int(&line, "deliveries", v->deliveries);
 	bw_logline_text(&line, "class", bw_class_name(f->header.class));

@@ -81,6 +81,10 @@ class Embedded(Mail, Case):
         self.assertIn("13 recipients of at most 10 in 60 min", entry["sentence"])
         self.assertEqual([entry], self.breakwater.json_lines("held", "ls", "--list", f"auth:{JANE}"))
         self.assertEqual([], self.breakwater.json_lines("held", "ls", "--list", "auth:joe@nhs.example"))
+        # Her post to a list is found under both.
+        self.expect("hold", self.as_user("jane", [LARGE], queue_id="4ZqHeld2"), "sender")
+        for key in (f"auth:{JANE}", LARGE):
+            self.assertEqual("4ZqHeld2", self.breakwater.json_lines("held", "ls", "--list", key)[-1]["queue_id"])
         self.assertEqual(1, len(self.breakwater.json_lines("breaker", "ls", "--list", f"auth:{JANE}")))
         self.assertIn("sender breaker", self.breakwater.ctl("breaker", "show", f"auth:{JANE}"))
         self.assertIn(f"auth:{JANE}", self.breakwater.ctl("status"))

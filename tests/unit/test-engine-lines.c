@@ -63,6 +63,7 @@ static int build_house(void **state)
 	bw_buf_init(&skipped, 1000);
 	assert_int_equal(bw_store_sqlite_open(":memory:", 100, &h->store, &why), BW_OK);
 	set(h->store, "mode", "enforce");
+	set(h->store, "sender.posts", "2");
 	set(h->store, "@tags@nhs.example.conversation.action", "throttle");
 	set(h->store, "@walls@nhs.example.gate.action", "reject");
 	set(h->store, "@walls@nhs.example.gate.fanout", "1000");
@@ -112,6 +113,7 @@ static void send(struct house *h, const struct mail *m)
 	struct bw_session *s = h->session;
 	char queue_id[32];
 
+	bw_engine_tick(h->engine, START_MS + m->at_s * BW_SECOND_MS);
 	bw_session_connect(s, "192.0.2.10", NULL);
 	bw_session_mail(s, bw_slice_of(m->from), m->auth, NULL, 2048);
 	bw_session_rcpt(s, bw_slice_of(m->to), NULL);
@@ -149,6 +151,11 @@ static const struct mail day[] = {
 	{ 110, "<u5@nhs.example>", NULL, "<walls@nhs.example>", "<12@a>", NULL, "hi\r\n\tthere", NULL, NULL },
 	{ 120, "<u6@nhs.example>", NULL, "<shadow@nhs.example>", "<13@a>", NULL, "test", NULL, NULL },
 	{ 130, "<\"u\x1b[31m 7\"@nhs.example>", NULL, "<ward@nhs.example>", "<14@a>", "<5@a>", "Re: Rota", NULL, NULL },
+	/* jane's account: three posts to lists that are not hers, of at most two; then a single mail. */
+	{ 140, "<jane@nhs.example>", "jane@nhs.example", "<ward@nhs.example>", "<15@a>", NULL, "You have won", NULL, NULL },
+	{ 141, "<jane@nhs.example>", "jane@nhs.example", "<ward@nhs.example>", "<16@a>", NULL, "You have won", NULL, NULL },
+	{ 142, "<jane@nhs.example>", "jane@nhs.example", "<ward@nhs.example>", "<17@a>", NULL, "You have won", NULL, NULL },
+	{ 150, "<jane@nhs.example>", "jane@nhs.example", "<friend@nhs.example>", "<18@a>", NULL, "You have won", NULL, NULL },
 };
 
 static void check_golden(const char *said)
