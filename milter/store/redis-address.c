@@ -74,8 +74,7 @@ static void *look_up(void *arg)
 	a->error = rc;
 	if (rc == 0) {
 		memcpy(a->known, found, sizeof(found));
-		a->count = count;
-		a->next = 0;
+		a->count = count; /* the turn goes on: the first of several may be the one that does not answer */
 	}
 	pthread_mutex_unlock(&a->lock);
 	unref(a);

@@ -423,8 +423,7 @@ static void *talk_nonsense(void *arg)
 	while ((fd = accept(*(const int *)arg, NULL, NULL)) >= 0) {
 		static const char nonsense[] = "HTTP/1.1 400 Bad Request\r\n\r\n*-7\r\n$99999999999\r\n";
 
-		if (write(fd, nonsense, sizeof(nonsense) - 1) < 0)
-			perror("write");
+		(void)send(fd, nonsense, sizeof(nonsense) - 1, MSG_NOSIGNAL); /* who asked may have gone again */
 		pause_ms(20);
 		close(fd);
 	}
