@@ -10,6 +10,7 @@
 #define BW_ENGINE_H
 
 #include "bw/config.h"
+#include "bw/envelope.h"
 #include "bw/logline.h"
 #include "bw/mail.h"
 #include "bw/store.h"
@@ -18,13 +19,6 @@
 #define BW_FACTS_LISTS_MAX BW_VERDICT_LISTS_MAX /* more lists in one message are counted in the fan-out, and held by the gate */
 
 #define BW_FACTS_MAILBOXES_MAX 32 /* recipients that are no lists: kept for the mailbox guard; those beyond are counted as they come */
-
-/* One list of one message. */
-struct bw_facts_list {
-	const struct bw_list *list; /* of the world's directory */
-	struct bw_slice rcpt;       /* the exact bytes of its RCPT */
-	bool named_only;            /* it stands only in the header of an expander's mail: no RCPT */
-};
 
 /* What is known of one message. O(lists), never O(recipients). */
 struct bw_facts {
@@ -44,6 +38,7 @@ struct bw_facts {
 	struct bw_facts_list lists[BW_FACTS_LISTS_MAX];
 	size_t list_count;
 	bool lists_cut;
+	bool recipients_fixed;    /* the MTA takes no change of the envelope */
 	bool postmaster;          /* postmaster@ or abuse@ of an own domain is among the recipients: never refused */
 	struct bw_hash mailboxes[BW_FACTS_MAILBOXES_MAX]; /* keyed hashes of single recipients */
 	size_t mailbox_count;
@@ -70,15 +65,21 @@ const struct bw_directory *bw_world_directory(const struct bw_world *w);
 const struct bw_key *bw_world_key(const struct bw_world *w);
 const struct bw_limits *bw_world_limits(const struct bw_world *w); /* of guards that watch no list */
 void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory);
+bool bw_world_is_alone(const struct bw_world *w); /* the caller's reference is the last one */
 
 /* Builds a world from a configuration (taken over on success) and what the store holds (settings, lists). A stored row
  * that no longer fits is skipped and named in `skipped` (one line each), never an error. */
 enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, struct bw_buf *skipped,
                           struct bw_world **out, struct bw_why *why);
 
-/* The same with the configuration of `old` (shared, not copied) and what the store holds now. */
+/* The same with the configuration of `old` (shared, not copied) and what the store holds now. Of the directory only what has changed
+ * since `old` is read, if that can be told; `skipped` then names rows among those alone. */
 enum bw_err bw_world_renew(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
                            struct bw_why *why);
+
+/* The same, and the whole directory is read: after an outage nobody knows what the store has lost. */
+enum bw_err bw_world_reread(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
+                            struct bw_why *why);
 
 struct bw_engine;
 
@@ -105,6 +106,8 @@ struct bw_judgement {
 	const char *quarantine;    /* reason for hold, Sendmail shows it */
 	const char *mark;          /* value of X-Breakwater-Held for hold; "" if no ledger is kept */
 	const char *trace;         /* value of X-Breakwater, "" unless asked for */
+	const struct bw_change *changes; /* of what goes on or waits */
+	size_t change_count;
 	enum bw_err store_error;   /* BW_OK, or why it was decided without counts */
 	enum bw_err ledger_error;  /* BW_OK, or why a held message has no ledger entry (its mark still tells all) */
 	struct bw_why ledger_why;

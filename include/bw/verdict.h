@@ -35,6 +35,7 @@ struct bw_verdict {
 	enum bw_event event;         /* the most important event this message caused: trip, relapse, calm, ... */
 	bool degraded;               /* decided without the shared store */
 	int64_t deliveries;          /* fan-out: how many mailboxes it would have reached */
+	int64_t reached;             /* how many of them `action` lets it reach (the engine's last word; policy leaves 0) */
 };
 
 /* Appends the sentence, e.g. "conversation: 11th sender of at most 10 in 60 min to all-state@utah.example (22,000 members)". One

@@ -80,8 +80,7 @@ void bw_engine_note(struct bw_engine *e, const struct bw_verdict *v)
 	atomic_fetch_add_explicit(&e->list_messages, 1, memory_order_relaxed); /* and what was near a limit */
 	atomic_fetch_add_explicit(&e->by_action[v->action], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&e->would_by_action[v->would], 1, memory_order_relaxed);
-	if (v->action <= BW_TAG)
-		atomic_fetch_add_explicit(&e->deliveries, v->deliveries, memory_order_relaxed);
+	atomic_fetch_add_explicit(&e->deliveries, v->reached, memory_order_relaxed);
 	if (v->degraded)
 		atomic_fetch_add_explicit(&e->degraded, 1, memory_order_relaxed);
 }

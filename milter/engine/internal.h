@@ -61,6 +61,7 @@ struct trial {
  * what happens, or a guard in shadow would blind those that enforce. */
 bool bw_counts_rehearse(const struct trial *t);
 bool bw_counts_as_accepted(const struct trial *t, const struct bw_verdict *v);
+int64_t bw_counts_reached(const struct trial *t, const struct bw_verdict *v); /* mailboxes that it counts for */
 
 /* translate.c: facts to store and policy inputs. */
 bool bw_translate_facts(struct trial *t); /* false: memory */
@@ -74,6 +75,12 @@ void bw_metering_settle(struct trial *t, const struct bw_verdict *verdict);
 int64_t bw_engine_now(const struct bw_engine *e); /* wall or virtual time */
 /* The tick's share: advances a stopped identity's breaker without a message. */
 void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const struct bw_blocked_row *row, int64_t now_ms);
+
+/* envelope.c: strip. Actions are those of the verdict; `would`: as if every guard enforced. */
+enum bw_action bw_envelope_action(const struct trial *t, enum bw_action action, bool would); /* what can be done of it */
+bool bw_envelope_reaches(const struct trial *t, size_t i, enum bw_action action, bool would); /* list i */
+int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool would); /* mailboxes */
+bool bw_envelope_write(struct trial *t, struct bw_judgement *j); /* the changes; false: memory */
 
 /* ledger.c: entry and mark of a held message. */
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j);

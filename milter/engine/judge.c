@@ -118,15 +118,23 @@ bool bw_counts_as_accepted(const struct trial *t, const struct bw_verdict *v)
 	return (bw_counts_rehearse(t) ? v->would : v->action) <= BW_TAG;
 }
 
+int64_t bw_counts_reached(const struct trial *t, const struct bw_verdict *v)
+{
+	bool would = bw_counts_rehearse(t);
+
+	return bw_envelope_reached(t, would ? v->would : v->action, would);
+}
+
 /* Tells the store where the verdict differs from what count() assumed. */
 static void settle(struct trial *t, const struct bw_verdict *verdict)
 {
 	struct bw_settle_in *in = bw_arena_alloc(t->arena, t->n * sizeof(*in));
-	bool accepted = bw_counts_as_accepted(t, verdict);
+	bool would = bw_counts_rehearse(t);
 	size_t n = 0;
 
 	for (size_t i = 0; in != NULL && i < t->n; i++) {
 		const struct bw_count_out *o = &t->out[i];
+		bool accepted = bw_envelope_reaches(t, i, would ? verdict->would : verdict->action, would);
 		bool merge = accepted && o->merge_wanted;
 		bool give_back = !accepted && !t->opinions[i].counted_stop;
 
@@ -168,8 +176,15 @@ static void conclude(struct trial *t, struct bw_judgement *out)
 	bw_policy_combine(t->opinions, t->n + t->others, v);
 	v->degraded = t->degraded && t->n > 0;
 	v->deliveries = t->facts->fanout;
+	v->action = bw_envelope_action(t, v->action, false);
+	v->would = bw_envelope_action(t, v->would, true);
 	adapt_action(t->facts, &v->action);
 	adapt_action(t->facts, &v->would);
+	if (!bw_envelope_write(t, out)) {
+		out->change_count = 0;
+		v->action = BW_HOLD;
+	}
+	v->reached = bw_envelope_reached(t, v->action, false);
 }
 
 static const char *sentence(struct bw_arena *arena, const struct bw_explain *why)
@@ -202,6 +217,7 @@ static void judge_without_memory(struct trial *t, struct bw_judgement *out)
 		out->reply_text = "No memory to judge a message to so many people, try again later";
 	}
 	t->n = 0;
+	out->verdict.reached = bw_envelope_reached(t, out->verdict.action, false);
 	bw_record_verdict(t, out);
 	bw_engine_note(t->engine, &out->verdict);
 }

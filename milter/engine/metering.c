@@ -310,15 +310,15 @@ void bw_metering_settle(struct trial *t, const struct bw_verdict *verdict)
 	const struct metered *m = &t->metered;
 	int64_t now_ms = bw_engine_now(t->engine);
 	enum bw_action action = bw_counts_rehearse(t) ? verdict->would : verdict->action;
-	bool accepted = action <= BW_TAG;
+	int64_t reached = bw_counts_reached(t, verdict); /* of a stripped message, all but the list */
 
 	if (m->sender_watched && action == BW_THROTTLE) {
 		bw_meters_take_back(t->engine->meters, &m->recipients, m->sender.recipients, now_ms);
 		bw_meters_take_back(t->engine->meters, &m->posts, m->sender.posts, now_ms);
 	}
-	if (m->capacity_watched && !accepted)
-		bw_meters_take_back(t->engine->meters, &m->deliveries, t->facts->fanout, now_ms);
-	if (m->mailbox_watched && accepted)
+	if (m->capacity_watched && reached < t->facts->fanout)
+		bw_meters_take_back(t->engine->meters, &m->deliveries, t->facts->fanout - reached, now_ms);
+	if (m->mailbox_watched && reached > 0)
 		count_mailboxes(t->engine, bw_world_limits(t->world), t->facts, now_ms);
 }
 

@@ -165,6 +165,8 @@ void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 		bw_logline_str(&line, "list", list_behind(f, &v->would_why));
 	bw_logline_int(&line, "lists", (int64_t)f->list_count);
 	bw_logline_int(&line, "deliveries", v->deliveries);
+	if (v->action == BW_STRIP || v->action == BW_REDIRECT)
+		bw_logline_int(&line, "reached", v->reached);
 	bw_logline_text(&line, "class", bw_class_name(f->header.class));
 	add_counts(&line, t);
 	bw_logline_text(&line, "breaker", bw_phase_name(v->breaker));

@@ -47,12 +47,38 @@ static sfsistat apply_hold(SMFICTX *ctx, const struct bw_judgement *j)
 	return SMFIS_TEMPFAIL;
 }
 
+static bool change(SMFICTX *ctx, const struct bw_change *c)
+{
+	switch (c->kind) {
+	case BW_CHANGE_RCPT_REMOVE:
+		return smfi_delrcpt(ctx, bw_milter_text(c->name)) == MI_SUCCESS;
+	case BW_CHANGE_RCPT_ADD:
+		return smfi_addrcpt(ctx, bw_milter_text(c->name)) == MI_SUCCESS;
+	case BW_CHANGE_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* A list that stays where it was to leave would get the message after all: better none of it. */
+static sfsistat apply_strip(SMFICTX *ctx, const struct bw_judgement *j)
+{
+	for (size_t i = 0; i < j->change_count; i++) {
+		if (change(ctx, &j->changes[i]))
+			continue;
+		smfi_setreply(ctx, bw_milter_text("451"), bw_milter_text("4.7.28"),
+		              bw_milter_text("Message has to leave out a list; this server cannot do that, try again later"));
+		return SMFIS_TEMPFAIL;
+	}
+	return apply_accept(ctx, j);
+}
+
 static apply_fn *const table[] = {
 	[BW_ACCEPT] = apply_accept,
 	[BW_TAG] = apply_accept,
 	[BW_THROTTLE] = apply_throttle,
-	[BW_STRIP] = apply_hold,    /* the settings do not offer strip and redirect yet; were they stored, mail waits */
-	[BW_REDIRECT] = apply_hold,
+	[BW_STRIP] = apply_strip,
+	[BW_REDIRECT] = apply_strip,
 	[BW_DISCARD] = apply_discard,
 	[BW_HOLD] = apply_hold,
 	[BW_REJECT] = apply_reject,

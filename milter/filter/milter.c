@@ -26,7 +26,9 @@ static atomic_bool refusing, stopped;
 static _Atomic int64_t open_transactions;
 static _Atomic unsigned long last_steps; /* negotiated last: for a connection that libmilter continues without negotiating */
 
-static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST;
+static _Atomic unsigned long last_actions;
+
+static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST | SMFIF_DELRCPT;
 static const unsigned long wanted_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO |
                                           SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP;
 
@@ -55,7 +57,7 @@ static void end(struct connection *c)
 
 /* --- helpers --- */
 
-static struct connection *connection_new(SMFICTX *ctx, unsigned long steps)
+static struct connection *connection_new(SMFICTX *ctx, unsigned long steps, unsigned long actions)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
@@ -68,6 +70,7 @@ static struct connection *connection_new(SMFICTX *ctx, unsigned long steps)
 		free(c);
 		return NULL;
 	}
+	bw_session_recipients(c->session, (actions & SMFIF_DELRCPT) != 0);
 	return c;
 }
 
@@ -149,16 +152,17 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	*steps = offered_steps & wanted_steps;
 	*pf2 = *pf3 = 0;
 	atomic_store(&last_steps, *steps);
+	atomic_store(&last_actions, *actions);
 	if ((*actions & SMFIF_SETSYMLIST) != 0) {
 		smfi_setsymlist(ctx, SMFIM_CONNECT, bw_milter_text("j {daemon_name} v"));
 		smfi_setsymlist(ctx, SMFIM_ENVFROM, bw_milter_text("{auth_authen} {cert_subject} {verify}"));
 		/* Sendmail (8.17.1, milter_data() in milter.c) looks whether a filter has a list for the end of the header when it chooses
 		 * the list for the end of the message: without the first, the second is ignored and the queue id never comes. */
 		smfi_setsymlist(ctx, SMFIM_EOH, bw_milter_text("i"));
-		smfi_setsymlist(ctx, SMFIM_ENVRCPT, bw_milter_text("{rcpt_addr}"));
+		smfi_setsymlist(ctx, SMFIM_ENVRCPT, bw_milter_text("{rcpt_addr} {rcpt_mailer}"));
 		smfi_setsymlist(ctx, SMFIM_EOM, bw_milter_text("i"));
 	}
-	return connection_new(ctx, *steps) == NULL ? SMFIS_REJECT : SMFIS_CONTINUE;
+	return connection_new(ctx, *steps, *actions) == NULL ? SMFIS_REJECT : SMFIS_CONTINUE;
 }
 
 static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
@@ -168,7 +172,7 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 
 	(void)host;
 	if (c == NULL)
-		c = connection_new(ctx, atomic_load(&last_steps));
+		c = connection_new(ctx, atomic_load(&last_steps), atomic_load(&last_actions));
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	c->postfix = is_postfix(ctx);
@@ -192,6 +196,15 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 	return go_on(c, SMFIP_NR_MAIL);
 }
 
+/* Sendmail expands aliases, which are of its local mailer, while it takes RCPT; smfi_delrcpt(8) then finds the alias but none of its
+ * members (sendmail's recipient.c: removefromlist()). Postfix expands later, and deletes by the address before. */
+static bool is_expanded(SMFICTX *ctx, const struct connection *c)
+{
+	const char *mailer = c->postfix ? NULL : macro(ctx, "{rcpt_mailer}");
+
+	return mailer != NULL && strcmp(mailer, "local") == 0;
+}
+
 static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 {
 	struct connection *c = smfi_getpriv(ctx);
@@ -199,6 +212,8 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	bw_session_rcpt(c->session, bw_slice_of(argv[0]), macro(ctx, "{rcpt_addr}"));
+	if (is_expanded(ctx, c))
+		bw_session_rcpt_expanded(c->session);
 	return go_on(c, SMFIP_NR_RCPT);
 }
 

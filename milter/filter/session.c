@@ -7,6 +7,7 @@
 #include "identity.h"
 
 enum { MESSAGE_BYTES = 2 << 20 }; /* of one message's facts, whatever the message is like */
+enum { SPELLINGS_MAX = 8 };       /* of one list in one envelope */
 
 struct bw_session {
 	struct bw_engine *engine;
@@ -21,6 +22,8 @@ struct bw_session {
 	char daemon_name[64];
 	const char *mta;
 	char mta_host[256];
+	bool recipients_fixed;
+	struct bw_facts_list *last;     /* the list that the last RCPT means; NULL: none */
 	struct bw_facts facts;
 	struct bw_judgement judgement;
 };
@@ -66,12 +69,18 @@ void bw_session_mta(struct bw_session *s, const char *name, const char *host)
 	bw_slice_copy(bw_slice_of(host), s->mta_host, sizeof(s->mta_host));
 }
 
+void bw_session_recipients(struct bw_session *s, bool changeable)
+{
+	s->recipients_fixed = !changeable;
+}
+
 void bw_session_abort(struct bw_session *s)
 {
 	bw_header_free(&s->parser);
 	bw_world_unref(&s->world);
 	bw_arena_reset(s->arena);
 	s->facts.list_count = 0;
+	s->last = NULL;
 	s->judging = s->near = s->origin_known = s->dmarc_pass = false;
 }
 
@@ -108,6 +117,7 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 	bw_identity_classify(config, s->local ? NULL : s->ip, s->daemon_name, &s->facts);
 	s->facts.declared_size = declared_size;
 	s->facts.mta = s->mta;
+	s->facts.recipients_fixed = s->recipients_fixed;
 	/* Senders keep their +detail: two details are two senders as far as anybody can tell. */
 	if (!bw_address_normalise(path, 0, &s->facts.sender))
 		keep_raw_sender(path, &s->facts.sender);
@@ -135,13 +145,13 @@ static bool is_postmaster(const struct bw_config *config, struct bw_slice addres
 	return is_own_domain(config, bw_address_domain(address));
 }
 
-static bool has_list(const struct bw_facts *f, const struct bw_list *list)
+static struct bw_facts_list *find_list(struct bw_facts *f, const struct bw_list *list)
 {
 	for (size_t i = 0; i < f->list_count; i++) {
 		if (f->lists[i].list == list)
-			return true;
+			return &f->lists[i];
 	}
-	return false;
+	return NULL;
 }
 
 static size_t smallest_list(const struct bw_facts *f)
@@ -156,23 +166,58 @@ static size_t smallest_list(const struct bw_facts *f)
 }
 
 /* The largest are kept where there are too many. A list named twice in one envelope is delivered once by the MTA, and counted once.
- * `rcpt` NULL: it stands only in the header. */
-static void add_list(struct bw_session *s, const struct bw_list *list, const struct bw_slice *rcpt)
+ * Its place; NULL: it found none. */
+static struct bw_facts_list *add_list(struct bw_session *s, const struct bw_list *list, bool named_only)
 {
 	struct bw_facts *f = &s->facts;
+	struct bw_facts_list *known = find_list(f, list);
 
-	if (has_list(f, list))
-		return;
-	if (rcpt != NULL)
+	if (known != NULL)
+		return known;
+	if (!named_only)
 		f->fanout += list->size;
 	f->lists_cut = f->lists_cut || f->list_count == BW_FACTS_LISTS_MAX;
 	size_t at = f->list_count < BW_FACTS_LISTS_MAX ? f->list_count++ : smallest_list(f);
 
 	if (f->lists[at].list != NULL && f->lists[at].list->size >= list->size)
+		return NULL;
+	f->lists[at] = (struct bw_facts_list){ .list = list, .named_only = named_only };
+	return &f->lists[at];
+}
+
+/* "<dot-atom@dot-atom>": what MTAs find again byte for byte. Quotes, comments, source routes and bare local names they write anew. */
+static bool is_plain(struct bw_slice path)
+{
+	size_t at = bw_slice_find(path, '@');
+	bool plain = path.n > 4 && path.p[0] == '<' && path.p[path.n - 1] == '>' && at > 1 && at < path.n - 2;
+
+	for (size_t i = 1; plain && i < path.n - 1; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+
+		plain = c > ' ' && c < 0x7F && strchr("\"\\()<>[]:;,%!", c) == NULL && (c != '@' || i == at);
+	}
+	return plain;
+}
+
+/* Remembers the bytes by which a list is taken out of the envelope again. */
+static void add_spelling(struct bw_session *s, struct bw_facts_list *fl, struct bw_slice path)
+{
+	struct bw_facts_rcpt **at = &fl->rcpts;
+	size_t n = 0;
+
+	fl->rcpt_count++;
+	for (; *at != NULL; at = &(*at)->next, n++) {
+		if (bw_slice_equal((*at)->path, path))
+			return;
+	}
+	struct bw_facts_rcpt *rcpt = n < SPELLINGS_MAX ? bw_arena_alloc(s->arena, sizeof(*rcpt)) : NULL;
+
+	fl->fixed = fl->fixed || rcpt == NULL || !is_plain(path);
+	if (rcpt == NULL)
 		return;
-	f->lists[at] = (struct bw_facts_list){ .list = list, .named_only = rcpt == NULL };
-	if (rcpt != NULL)
-		f->lists[at].rcpt = bw_arena_slice(s->arena, *rcpt);
+	*rcpt = (struct bw_facts_rcpt){ .path = bw_arena_slice(s->arena, path) };
+	fl->fixed = fl->fixed || rcpt->path.n != path.n;
+	*at = rcpt;
 }
 
 static void add_fingerprint(struct bw_session *s, struct bw_slice address, bool mailbox)
@@ -272,12 +317,19 @@ void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *res
 	struct bw_slice text = bw_slice_of(address.text);
 
 	add_fingerprint(s, text, list == NULL);
-	if (list != NULL)
-		add_list(s, list, &path);
+	s->last = list == NULL ? NULL : add_list(s, list, false);
+	if (s->last != NULL)
+		add_spelling(s, s->last, path);
 	if (is_postmaster(bw_world_config(s->world), text))
 		s->facts.postmaster = true;
 	if (s->facts.recipients == 1)
 		s->facts.first_recipient = bw_arena_slice(s->arena, text);
+}
+
+void bw_session_rcpt_expanded(struct bw_session *s)
+{
+	if (s->last != NULL)
+		s->last->fixed = true;
 }
 
 /* --- header and body --- */
@@ -362,7 +414,7 @@ static void add_named_lists(struct bw_session *s)
 		const struct bw_list *list = find_named(s, h->named[i]);
 
 		if (list != NULL)
-			add_list(s, list, NULL);
+			add_list(s, list, true);
 	}
 }
 

@@ -84,17 +84,36 @@ void bw_setting_quote(struct bw_buf *out, struct bw_slice s)
 		bw_buf_add_text(out, "...");
 }
 
-/* The actions a guard can take: to accept is mode shadow or off; strip and redirect are not for thresholds. */
-static const enum bw_action guard_actions[] = { BW_TAG, BW_THROTTLE, BW_DISCARD, BW_HOLD, BW_REJECT };
-enum { GUARD_ACTIONS = sizeof(guard_actions) / sizeof(guard_actions[0]) };
-
-static bool is_guard_action(enum bw_action action)
+/* The actions a guard can take: to accept is mode shadow or off; a guard that watches no list has none to take out. */
+static bool is_action_of(const struct bw_setting *row, enum bw_action action)
 {
-	for (size_t i = 0; i < GUARD_ACTIONS; i++) {
-		if (guard_actions[i] == action)
-			return true;
+	switch (action) {
+	case BW_TAG:
+	case BW_THROTTLE:
+	case BW_DISCARD:
+	case BW_HOLD:
+	case BW_REJECT:
+		return true;
+	case BW_STRIP:
+		return !row->whole;
+	case BW_REDIRECT:
+	case BW_ACCEPT:
+	case BW_ACTION_COUNT:
+		break;
 	}
 	return false;
+}
+
+static void add_actions(const struct bw_setting *row, struct bw_buf *out)
+{
+	bool first = true;
+
+	for (enum bw_action action = BW_ACCEPT; action < BW_ACTION_COUNT; action++) {
+		if (!is_action_of(row, action))
+			continue;
+		bw_buf_printf(out, "%s%s", first ? "" : ", ", bw_action_name(action));
+		first = false;
+	}
 }
 
 static void add_allowed(const struct bw_setting *row, struct bw_buf *out)
@@ -104,8 +123,7 @@ static void add_allowed(const struct bw_setting *row, struct bw_buf *out)
 		bw_buf_add_text(out, "enforce, shadow, off");
 		break;
 	case BW_VALUE_ACTION:
-		for (size_t i = 0; i < GUARD_ACTIONS; i++)
-			bw_buf_printf(out, "%s%s", i == 0 ? "" : ", ", bw_action_name(guard_actions[i]));
+		add_actions(row, out);
 		break;
 	case BW_VALUE_DURATION:
 	case BW_VALUE_COUNT:
@@ -179,7 +197,7 @@ enum bw_err bw_setting_parse(const struct bw_setting *row, struct bw_slice name,
 		return refuse(row, name, value, BW_ERR_INPUT, not_a[row->kind], why);
 	if (read < row->min || read > row->max)
 		return refuse(row, name, value, BW_ERR_RANGE, "is out of range", why);
-	if (row->kind == BW_VALUE_ACTION && !is_guard_action((enum bw_action)read))
+	if (row->kind == BW_VALUE_ACTION && !is_action_of(row, (enum bw_action)read))
 		return refuse(row, name, value, BW_ERR_RANGE, "is no action of a guard", why);
 	*raw = read;
 	return BW_OK;

@@ -214,9 +214,6 @@ void bw_offer_bring(struct play *p, const struct due *due, struct bw_slice from,
 
 	out->list_mail = facts->list_count > 0;
 	out->fanout = facts->fanout;
-	out->singles = facts->recipients;
-	for (size_t i = 0; i < facts->list_count; i++)
-		out->singles -= facts->lists[i].rcpt.n > 0;
 	if (p->recovered && out->list_mail && !out->verdict.degraded) {
 		p->recovered = false;
 		if (out->verdict.event == BW_EVENT_NONE)

@@ -241,27 +241,6 @@ static void count_kind(struct bw_simulate_result *r, const struct outcome *o)
 		r->replies++;
 }
 
-/* What a verdict lets through of a message to a list. */
-static int64_t delivered(const struct outcome *o)
-{
-	switch (o->verdict.action) {
-	case BW_ACCEPT:
-	case BW_TAG:
-		return o->fanout;
-	case BW_STRIP:
-		return o->singles;
-	case BW_REDIRECT:
-		return o->singles + 1; /* the owner or the original poster, in place of the list */
-	case BW_THROTTLE:
-	case BW_DISCARD:
-	case BW_HOLD:
-	case BW_REJECT:
-	case BW_ACTION_COUNT:
-		break;
-	}
-	return 0;
-}
-
 static void count_action(struct bw_simulate_result *r, enum bw_action action)
 {
 	int64_t *const by_action[BW_ACTION_COUNT] = {
@@ -285,7 +264,7 @@ static void add_figures(struct bw_simulate_result *r, const struct outcome *o)
 	count_action(r, v->action);
 	if (o->list_mail) {
 		r->deliveries_without += o->fanout;
-		r->deliveries_with += delivered(o);
+		r->deliveries_with += o->verdict.reached;
 	}
 	r->shadow_stopped += passes(v->action) && !passes(v->would);
 	r->degraded += v->degraded;

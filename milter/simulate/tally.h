@@ -17,7 +17,7 @@ struct outcome {
 	const struct due *due;
 	struct bw_slice from;
 	bool list_mail;          /* a list is among its recipients, or named in an expander's header */
-	int64_t fanout, singles; /* deliveries; recipients that are no list */
+	int64_t fanout;          /* deliveries */
 	struct bw_verdict verdict;
 	const char *sentence; /* why; of what would have happened, in shadow mode */
 };

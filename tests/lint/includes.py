@@ -16,7 +16,7 @@ OWNER = {
     "store": "counting records store store-redis",
     "directory": "directory",
     "config": "config",
-    "engine": "engine stores",
+    "engine": "engine envelope stores",
     "filter": "session",
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
     "simulate": "mbox simulate",
@@ -49,6 +49,7 @@ MAY_SEE = {
 FOREIGN = {
     r"libmilter/": r"milter/filter/",
     r"hiredis": r"milter/store/redis",
+    r"openssl/": r"milter/store/redis-tls",
     r"sqlite3\.h": r"milter/store/sqlite",
     r"libconfig": r"milter/config/loader",
     r"gmime/|glib": r"milter/mail/",

@@ -81,7 +81,7 @@ static void lists_keep_the_bytes_of_their_rcpt(void **state)
 	assert_int_equal(f->recipients, 4);
 	assert_int_equal(f->list_count, 2);
 	assert_int_equal(f->fanout, 1 + 40000 + 300);
-	assert_true(bw_slice_equal(f->lists[0].rcpt, BW_S("<ALL+tag@N.Example>")));
+	assert_true(bw_slice_equal(f->lists[0].rcpts->path, BW_S("<ALL+tag@N.Example>")));
 	assert_int_equal(bw_session_data(session), BW_STEP_GO_ON);
 	bw_session_abort(session);
 }
@@ -106,7 +106,7 @@ static void other_spellings_of_a_list(void **state)
 
 		if (f->list_count != 1)
 			fail_msg("%s is no list", rows[i].path);
-		assert_true(bw_slice_equal(f->lists[0].rcpt, bw_slice_of(rows[i].path)));
+		assert_true(bw_slice_equal(f->lists[0].rcpts->path, bw_slice_of(rows[i].path)));
 	}
 }
 

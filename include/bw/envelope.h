@@ -1,0 +1,42 @@
+/* envelope.h: the lists of one message's envelope, and what a verdict changes in a message that goes on.
+ *
+ * Layer:     engine decides, front ends tell the MTA.
+ * Threads:   values.
+ * Ownership: text lives in the message's arena and ends in NUL.
+ */
+#ifndef BW_ENVELOPE_H
+#define BW_ENVELOPE_H
+
+#include "bw/slice.h"
+
+/* One spelling of a list among the RCPTs. An MTA finds a recipient again by these very bytes: any others are answered with success, and
+ * delete nothing. */
+struct bw_facts_rcpt {
+	struct bw_slice path; /* "<All@nhs.example>" */
+	struct bw_facts_rcpt *next;
+};
+
+struct bw_list;
+
+/* One list of one message. */
+struct bw_facts_list {
+	const struct bw_list *list;  /* of the world's directory */
+	struct bw_facts_rcpt *rcpts; /* its spellings in the envelope; NULL if it stands only in the header, */
+	bool named_only;             /* of an expander's mail */
+	bool fixed;                  /* cannot be taken out: more spellings than kept, or one that the MTA would not find again */
+	int64_t rcpt_count;          /* RCPTs that mean it */
+};
+
+enum bw_change_kind {
+	BW_CHANGE_RCPT_REMOVE, /* `name`: the bytes of its RCPT */
+	BW_CHANGE_RCPT_ADD,    /* `name`: "<boss@nhs.example>" */
+	BW_CHANGE_COUNT
+};
+
+/* One change, in the order in which the MTA is to be told. */
+struct bw_change {
+	enum bw_change_kind kind;
+	const char *name;
+};
+
+#endif
