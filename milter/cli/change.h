@@ -52,6 +52,8 @@ enum bw_cli_exit bw_cli_set_unconfirmed(struct cli *c, struct list_change *chang
 /* Takes the list away: the operator's row and, where the size was imported, the import's. `uncovers`: the stronger row goes, and
  * what was imported is in force again. */
 enum bw_cli_exit bw_cli_take_away(struct cli *c, struct list_change *change, bool *uncovers);
+/* What an imported list was imported from, into `out`; nothing for lists of other sources. */
+enum bw_cli_exit bw_cli_list_origin(struct cli *c, const struct bw_list *list, struct bw_buf *out);
 /* Stores it, with an event that says `what` ("added with 840,000 members"), and waits. Prints the list with --json. */
 enum bw_cli_exit bw_cli_put_list(struct cli *c, struct list_change *change, const char *what);
 

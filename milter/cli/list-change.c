@@ -85,6 +85,18 @@ static enum bw_cli_exit find_source(struct cli *c, struct list_change *change, b
 	return bw_cli_fail_err(err);
 }
 
+enum bw_cli_exit bw_cli_list_origin(struct cli *c, const struct bw_list *list, struct bw_buf *out)
+{
+	struct list_change change = { .row = { .address = list->address } };
+	bool found = false;
+	enum bw_cli_exit code = list->source == BW_SOURCE_IMPORT ? find_source(c, &change, &found) : BW_CLI_DONE;
+
+	if (code == BW_CLI_DONE && found)
+		bw_buf_add(out, change.source.origin);
+	bw_arena_free(&change.texts);
+	return code;
+}
+
 void bw_cli_fix_size(struct list_change *change, int64_t size)
 {
 	change->row.size = change->size = size;

@@ -68,7 +68,7 @@ static enum bw_cli_exit run_ls(struct cli *c)
 	return BW_CLI_DONE;
 }
 
-static void show_text(struct cli *c, const struct bw_list *list)
+static void show_text(struct cli *c, const struct bw_list *list, struct bw_slice origin)
 {
 	struct bw_buf size;
 
@@ -78,7 +78,8 @@ static void show_text(struct cli *c, const struct bw_list *list)
 	bw_cli_say(c, STYLE_PLAIN, "members:  %s (%s)", bw_buf_text(&size), bw_tier_name(list->tier));
 	if (list->unconfirmed)
 		bw_cli_say(c, STYLE_WARN, "its size awaits confirmation: the next post is held, whoever sends it (`list confirm`)");
-	bw_cli_say(c, STYLE_PLAIN, "source:   %s", bw_source_name(list->source));
+	bw_cli_say(c, STYLE_PLAIN, "source:   %s%s%.*s%s", bw_source_name(list->source), origin.n > 0 ? " (" : "", (int)origin.n,
+	           origin.p, origin.n > 0 ? ")" : "");
 	if (list->owner.n > 0)
 		bw_cli_say(c, STYLE_PLAIN, "owner:    %.*s", (int)list->owner.n, list->owner.p);
 	if (list->list_id.n > 0)
@@ -92,9 +93,13 @@ static enum bw_cli_exit run_show(struct cli *c)
 {
 	const struct bw_list *list;
 	struct breakers breakers = { 0 };
+	struct bw_buf origin;
 	enum unjudged unjudged = UNJUDGED_NOT;
 	enum bw_cli_exit code = bw_cli_find_list(c, c->words[0], &list);
 
+	bw_buf_init(&origin, TEXT_MAX_BYTES);
+	if (code == BW_CLI_DONE)
+		code = bw_cli_list_origin(c, list, &origin);
 	if (code == BW_CLI_DONE)
 		code = bw_cli_breakers(c, list->address, false, &breakers);
 	if (code == BW_CLI_DONE && bw_cli_breakers_open(&breakers) > 0)
@@ -102,16 +107,18 @@ static enum bw_cli_exit run_show(struct cli *c)
 	if (code == BW_CLI_DONE && c->args.json) {
 		json_t *o = list_json(list);
 
+		bw_cli_put(o, "origin", bw_buf_slice(&origin));
 		json_object_set_new(o, "breakers", bw_cli_breakers_json(&breakers));
 		bw_cli_put_text(o, "unjudged", bw_cli_unjudged_sentence(unjudged, true));
 		bw_cli_json(c, o);
 	} else if (code == BW_CLI_DONE) {
-		show_text(c, list);
+		show_text(c, list, bw_buf_slice(&origin));
 		bw_cli_say(c, STYLE_PLAIN, "%s", "");
 		bw_cli_breakers_text(c, &breakers, "mail flows: no breaker of this list is open");
 		if (unjudged != UNJUDGED_NOT)
 			bw_cli_say(c, STYLE_BAD, "%s", bw_cli_unjudged_sentence(unjudged, false));
 	}
+	bw_buf_done(&origin);
 	bw_cli_breakers_done(&breakers);
 	return code == BW_CLI_DONE ? bw_cli_unjudged_fail(c, unjudged) : code;
 }

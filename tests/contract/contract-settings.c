@@ -1,7 +1,9 @@
 /* Settings with versions, expiry and history; the directory's rows. */
 #include "contract.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int64_t put(struct bw_store *s, const char *name, const char *value, int64_t set_ms, int64_t until_ms)
@@ -366,12 +368,82 @@ static void all_rows_or_none(void **state)
 	assert_int_equal(directory, 0);
 }
 
+/* --- two at once --- */
+
+enum { WRITERS = 2, WRITTEN = 900 };
+
+struct writer {
+	struct bw_store *store;
+	int index;
+	enum bw_err err;
+	int64_t version;
+};
+
+static void *write_many(void *arg)
+{
+	struct writer *w = arg;
+	struct bw_list_row *rows = calloc(WRITTEN, sizeof(*rows));
+	char(*addresses)[32] = calloc(WRITTEN, sizeof(*addresses));
+
+	for (int i = 0; i < WRITTEN; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "l%d@w%d.example", i, w->index);
+		rows[i] = row_of(addresses[i], BW_SOURCE_IMPORT, w->index + 1);
+	}
+	w->err = w->store->ops->list_put_many(w->store, rows, WRITTEN, &w->version, NULL);
+	free(rows);
+	free(addresses);
+	return NULL;
+}
+
+struct owners {
+	int rows[WRITERS];
+	int64_t first[WRITERS], last[WRITERS];
+};
+
+static bool note_owner(void *ctx, const struct bw_list_row *row)
+{
+	struct owners *o = ctx;
+	int index = (int)row->size - 1;
+
+	o->first[index] = o->rows[index]++ == 0 ? row->version : o->first[index];
+	o->last[index] = row->version;
+	return true;
+}
+
+/* Each writes all of its rows, in versions that nobody else's lie between, or is told that another was faster. */
+static void two_at_once(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct writer writers[WRITERS];
+	pthread_t threads[WRITERS];
+	struct owners owners = { .rows = { 0 } };
+	int written = 0;
+
+	for (int i = 0; i < WRITERS; i++) {
+		writers[i] = (struct writer){ .store = s, .index = i };
+		assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
+	}
+	for (int i = 0; i < WRITERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_ok(s->ops->list_each(s, 0, note_owner, &owners, &why));
+	for (int i = 0; i < WRITERS; i++) {
+		assert_true(writers[i].err == BW_OK || writers[i].err == BW_ERR_CONFLICT);
+		assert_int_equal(owners.rows[i], writers[i].err == BW_OK ? WRITTEN : 0);
+		if (writers[i].err != BW_OK)
+			continue;
+		assert_int_equal(owners.last[i] - owners.first[i], WRITTEN - 1);
+		assert_int_equal(owners.last[i], writers[i].version);
+		written++;
+	}
+	assert_true(written > 0);
+}
+
 int run_settings(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(lasting_values), TEST(temporary_values), TEST(temporary_and_lasting_meet), TEST(bad_settings_change_nothing),
-		TEST(directory_rows), TEST(many_lists), TEST(each_source_has_its_row),
-		TEST(many_at_once), TEST(all_rows_or_none),
+		TEST(lasting_values),   TEST(temporary_values), TEST(temporary_and_lasting_meet), TEST(bad_settings_change_nothing),
+		TEST(directory_rows),   TEST(many_lists),       TEST(each_source_has_its_row),    TEST(many_at_once),
+		TEST(all_rows_or_none), TEST(two_at_once),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
