@@ -289,8 +289,10 @@ static enum bw_err primary_versions(struct bw_guarded *g, int64_t *settings, int
 	struct bw_store *primary = g->primary;
 	enum bw_err err = primary->ops->versions(primary, settings, directory, why);
 
-	if (err == BW_OK && has_lost(g, *settings, *directory)) {
+	/* A daemon's to restore: it has a ledger to bring back as well, and would take for whole what a command had filled. */
+	if (err == BW_OK && g->has_claim && has_lost(g, *settings, *directory)) {
 		err = bw_shared_restore(g, why);
+		bw_shared_look_at_all(g); /* its copy of the ledger is gone too */
 		if (err == BW_OK)
 			err = primary->ops->versions(primary, settings, directory, why);
 	}

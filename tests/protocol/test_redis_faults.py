@@ -103,6 +103,7 @@ class Killed(Faults):
         self.await_copies()
         self.redis.call("FLUSHALL")
         place.wait_until(lambda: [b for b in self.daemons[0].breakers() if b["guard"] == "conversation"], "the breaker is back", 15)
+        place.wait_until(lambda: len(self.daemons[0].held()) == 1, "the ledger is back", 15)
         self.expect("hold", self.send("u@nhs.example", "new@nhs.example", mails.post("u@nhs.example", "new@nhs.example")))
 
     def test_a_breaker_closed_elsewhere_stays_closed(self):
