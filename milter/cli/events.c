@@ -32,12 +32,14 @@ static json_t *event_json(const struct bw_event_row *row)
 
 static void print_line(struct cli *c, const struct bw_event_row *row)
 {
+	bool elsewhere = row->host.n > 0 && !bw_slice_equal(row->host, bw_slice_of(c->host));
 	struct bw_buf at;
 
 	bw_buf_init(&at, 40);
 	bw_cli_stamp(&at, row->at_ms);
-	bw_cli_say(c, STYLE_PLAIN, "%s  %-9s  %.*s%s%.*s", bw_buf_text(&at), bw_event_name(row->event), (int)row->text.n,
-	           row->text.p == NULL ? "" : row->text.p, row->owner.n > 0 ? "  by " : "", (int)row->owner.n,
+	bw_cli_say(c, STYLE_PLAIN, "%s  %-9s  %.*s%s%.*s%s%.*s", bw_buf_text(&at), bw_event_name(row->event), (int)row->text.n,
+	           row->text.p == NULL ? "" : row->text.p, elsewhere ? "  on " : "", elsewhere ? (int)row->host.n : 0,
+	           elsewhere ? row->host.p : "", row->owner.n > 0 ? "  by " : "", (int)row->owner.n,
 	           row->owner.p == NULL ? "" : row->owner.p);
 	bw_buf_done(&at);
 }
