@@ -376,25 +376,14 @@ static void copies_follow(void **state)
 	expect_both(s->shared, "mode=enforce ", LIST ":11 " OTHER ":1 ");
 }
 
-/* A primary without anything is filled from the copies, once. */
-static void an_empty_primary_is_filled(void **state)
-{
-	struct stores *s = *state;
-	int64_t settings, directory;
-
-	put_setting(s->local, "mode", "enforce");
-	put_list(s->local, LIST, 10);
-	assert_int_equal(s->shared->ops->versions(s->shared, &settings, &directory, NULL), BW_OK);
-	assert_true(settings > 0 && directory > 0);
-	expect_both(s->primary, "mode=enforce ", LIST ":10 ");
-}
-
 /* What it has stays, even where the copies say something else. */
 static void a_primary_that_has_something_is_not_overwritten(void **state)
 {
 	struct stores *s = *state;
+	const struct bw_hash secret = hash_of("secret");
 	int64_t settings, directory;
 
+	assert_int_equal(s->shared->ops->claim(s->shared, &secret, NULL), BW_OK);
 	put_setting(s->local, "mode", "enforce");
 	put_list(s->local, LIST, 10);
 	put_setting(s->primary, "mode", "shadow");
@@ -450,6 +439,27 @@ static void the_ledger_is_local_and_copied(void **state)
 	assert_int_equal(s->shared->ops->held_move(s->shared, &id, BW_HELD_WAITING, BW_HELD_RELEASED, 0, BW_S("ops"), NULL), BW_OK);
 	assert_int_equal(held_in(s->primary), 202);
 	assert_int_equal(held_in(s->shared), 202);
+}
+
+/* A primary without anything is filled from the copies, once; by a daemon, which has a ledger to bring back as well, not by a command. */
+static void an_empty_primary_is_filled(void **state)
+{
+	struct stores *s = *state;
+	const struct bw_hash secret = hash_of("secret");
+	int64_t settings, directory;
+
+	put_setting(s->local, "mode", "enforce");
+	put_list(s->local, LIST, 10);
+	hold(s->local, "a");
+	assert_int_equal(s->shared->ops->versions(s->shared, &settings, &directory, NULL), BW_OK);
+	assert_true(settings == 0 && directory == 0);
+	assert_int_equal(s->shared->ops->claim(s->shared, &secret, NULL), BW_OK);
+	assert_int_equal(s->shared->ops->versions(s->shared, &settings, &directory, NULL), BW_OK);
+	assert_true(settings > 0 && directory > 0);
+	expect_both(s->primary, "mode=enforce ", LIST ":10 ");
+	assert_int_equal(held_in(s->primary), 0);
+	bw_store_shared_copy(s->shared, -1, NULL);
+	assert_int_equal(held_in(s->primary), 1);
 }
 
 static void what_was_held_meanwhile_is_copied_afterwards(void **state)
