@@ -42,6 +42,8 @@ struct bw_config {
 		char *redis_password_file; /* "" no password */
 		char *redis_prefix;        /* of every key */
 		int64_t redis_database, redis_deadline_ms;
+		bool redis_tls;
+		char *redis_tls_ca, *redis_tls_certificate, *redis_tls_key, *redis_tls_name; /* "" the system's, none, none, the server's */
 	} store;
 	struct {
 		char **domains; size_t domain_count; /* own domains, A-labels; the first is the realm of bare SASL names */

@@ -19,6 +19,8 @@ struct bw_stores {
 	struct bw_store *shared;    /* `store`, if other hosts share it; else NULL */
 };
 
+/* What opening would refuse without asking anybody: files that cannot be read, TLS that is not there. */
+enum bw_err bw_stores_check(const struct bw_config *config, struct bw_why *why);
 /* As a daemon has them: everything is guarded, and calls end in the configured time. Redis may be away. */
 enum bw_err bw_stores_open(const struct bw_config *config, struct bw_stores *out, struct bw_why *why);
 /* As a person's command has them: the file as it is, and `patience_ms` at least for each call. With Redis, `local` false leaves this

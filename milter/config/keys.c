@@ -90,6 +90,17 @@ static const struct bw_config_row rows[] = {
 	     "Begins the name of every key. Two installations in one Redis need two."),
 	DURATION("store.redis_deadline", store.redis_deadline_ms, "50ms", 5, ms, 5, s,
 	         "The longest that a message waits for Redis, once an outage: from then on the embedded store decides until Redis is back."),
+	FLAG("store.redis_tls", AT(store.redis_tls),
+	     "Speaks TLS to Redis (not through a Unix socket). Needs a breakwater built with hiredis 1.0 or later and hiredis_ssl, as on "
+	     "Debian 13; breakwaterd -t says if it is not."),
+	TEXT("store.redis_tls_ca", store.redis_tls_ca, "", "an absolute path, or \"\" for the system's", bw_config_convert_path_or_none,
+	     "File or folder of PEM certificates that may have signed that of Redis. It and the next two are read again at every connection."),
+	TEXT("store.redis_tls_certificate", store.redis_tls_certificate, "", "an absolute path, or \"\" for none",
+	     bw_config_convert_path_or_none, "This host's certificate (PEM, with its chain), where Redis wants one."),
+	TEXT("store.redis_tls_key", store.redis_tls_key, "", "an absolute path, or \"\" for none", bw_config_convert_path_or_none,
+	     "Its key, without a passphrase. Readable by daemon.user alone."),
+	TEXT("store.redis_tls_name", store.redis_tls_name, "", "a host name or address, or \"\" for the server's", bw_config_convert_word_or_none,
+	     "Name or address that the certificate of Redis must be for, where it is not that of store.redis_server."),
 
 	TEXTS("internal.domains", internal.domains, internal.domain_count, "[ ]", "domain names", bw_config_convert_domain,
 	      "Own domains, the most important first: it completes SASL names and posters that have no domain. Set this."),

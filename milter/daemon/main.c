@@ -94,9 +94,14 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (o.test) {
-		printf("breakwaterd: %s is good\n", o.config_path);
+		bool good = bw_stores_check(d.config, &why) == BW_OK;
+
+		if (good)
+			printf("breakwaterd: %s is good\n", o.config_path);
+		else
+			fprintf(stderr, "breakwaterd: %s: %s\n", o.config_path, why.text);
 		bw_config_free(&d.config);
-		return EXIT_SUCCESS;
+		return good ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	d.config_path = o.config_path;
 	bw_log_open(o.foreground ? "stderr" : d.config->daemon.log);

@@ -18,27 +18,55 @@ bool bw_stores_is_redis(const struct bw_config *config)
 
 /* --- redis --- */
 
-static enum bw_err open_redis(const struct bw_config *config, int64_t patience_ms, struct bw_store **out, struct bw_why *why)
+enum { HOST_BYTES = 1024 };
+
+static const char *unless_empty(const char *text)
+{
+	return text[0] == '\0' ? NULL : text;
+}
+
+/* `host` is what the options point to. */
+static struct bw_store_redis_options redis_options(const struct bw_config *config, int64_t patience_ms, char host[HOST_BYTES])
 {
 	struct bw_slice server = bw_slice_of(config->store.redis_server), unix_prefix = BW_S("unix:"), name;
 	struct bw_store_redis_options options = {
 		.database = (int)config->store.redis_database,
 		.prefix = config->store.redis_prefix,
-		.user = config->store.redis_user[0] == '\0' ? NULL : config->store.redis_user,
-		.password_file = config->store.redis_password_file[0] == '\0' ? NULL : config->store.redis_password_file,
+		.user = unless_empty(config->store.redis_user),
+		.password_file = unless_empty(config->store.redis_password_file),
+		.tls = config->store.redis_tls,
+		.tls_ca = unless_empty(config->store.redis_tls_ca),
+		.tls_certificate = unless_empty(config->store.redis_tls_certificate),
+		.tls_key = unless_empty(config->store.redis_tls_key),
+		.tls_name = unless_empty(config->store.redis_tls_name),
 		.deadline_ms = more(config->store.redis_deadline_ms, patience_ms),
 	};
-	char host[1024];
 	int64_t port;
 
 	if (bw_slice_equal(bw_slice_head(server, unix_prefix.n), unix_prefix)) {
 		options.socket = config->store.redis_server + unix_prefix.n;
 	} else if (bw_config_host_port(server, &name, &port)) {
-		bw_slice_copy(name, host, sizeof(host));
+		bw_slice_copy(name, host, HOST_BYTES);
 		options.host = host;
 		options.port = (int)port;
 	}
+	return options;
+}
+
+static enum bw_err open_redis(const struct bw_config *config, int64_t patience_ms, struct bw_store **out, struct bw_why *why)
+{
+	char host[HOST_BYTES];
+	const struct bw_store_redis_options options = redis_options(config, patience_ms, host);
+
 	return bw_store_redis_open(&options, out, why);
+}
+
+enum bw_err bw_stores_check(const struct bw_config *config, struct bw_why *why)
+{
+	char host[HOST_BYTES];
+	const struct bw_store_redis_options options = redis_options(config, 0, host);
+
+	return bw_stores_is_redis(config) ? bw_store_redis_check(&options, why) : BW_OK;
 }
 
 /* --- put together --- */

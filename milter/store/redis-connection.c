@@ -57,6 +57,7 @@ static void fail(struct bw_redis_connection *c, int64_t now_ms, const char *form
 	if (c->redis != NULL)
 		redisFree(c->redis);
 	c->redis = NULL;
+	c->session = NULL;
 	c->state = BW_REDIS_DOWN;
 	c->unwritten = false;
 	c->doubtful = false;
@@ -238,6 +239,31 @@ static void go_on(struct bw_redis_connection *c, const struct bw_redis_exchange 
 	c->tried = c->tried || c->state == BW_REDIS_UP;
 }
 
+static void secure(struct bw_redis_connection *c, int64_t now_ms)
+{
+	struct bw_why why;
+	bool done = false;
+
+	if (bw_redis_tls_go_on(c->session, &done, &why) != BW_OK)
+		fail(c, now_ms, "%s", why.text);
+	else if (done)
+		greet(c, now_ms);
+}
+
+static void begin(struct bw_redis_connection *c, int64_t now_ms)
+{
+	struct bw_why why;
+
+	if (c->target->tls == NULL) {
+		greet(c, now_ms);
+	} else if (bw_redis_tls_begin(c->target->tls, c->redis, &c->session, &why) != BW_OK) {
+		fail(c, now_ms, "%s", why.text);
+	} else {
+		c->state = BW_REDIS_SECURING;
+		secure(c, now_ms);
+	}
+}
+
 static void connected(struct bw_redis_connection *c, int64_t now_ms)
 {
 	int error = 0;
@@ -248,7 +274,7 @@ static void connected(struct bw_redis_connection *c, int64_t now_ms)
 	if (error != 0)
 		fail(c, now_ms, "cannot connect: %s", strerror(error));
 	else
-		greet(c, now_ms);
+		begin(c, now_ms);
 }
 
 /* --- sending and receiving --- */
@@ -276,7 +302,7 @@ void bw_redis_connection_write(struct bw_redis_connection *c, int64_t now_ms)
 	if (!c->unwritten)
 		return;
 	if (redisBufferWrite(c->redis, &done) != REDIS_OK)
-		fail(c, now_ms, "connection lost: %s", c->redis->errstr);
+		fail(c, now_ms, "connection lost: %s", bw_redis_tls_reason(c->redis->errstr));
 	else
 		c->unwritten = done == 0;
 }
@@ -315,7 +341,7 @@ static void receive(struct bw_redis_connection *c, int64_t now_ms)
 	void *reply = NULL;
 
 	if (redisBufferRead(c->redis) != REDIS_OK) {
-		fail(c, now_ms, "connection lost: %s", c->redis->errstr);
+		fail(c, now_ms, "connection lost: %s", bw_redis_tls_reason(c->redis->errstr));
 		return;
 	}
 	do {
@@ -335,7 +361,10 @@ struct pollfd bw_redis_connection_poll(const struct bw_redis_connection *c)
 {
 	struct pollfd p = { .fd = c->redis == NULL ? -1 : c->redis->fd };
 
-	if (c->state == BW_REDIS_CONNECTING || c->unwritten)
+	/* TLS may have to read before it can write. */
+	bool writes = (c->unwritten || c->state == BW_REDIS_SECURING) && !bw_redis_tls_wants_read(c->session);
+
+	if (c->state == BW_REDIS_CONNECTING || writes)
 		p.events |= POLLOUT;
 	if (c->state != BW_REDIS_CONNECTING)
 		p.events |= POLLIN;
@@ -348,6 +377,8 @@ void bw_redis_connection_ready(struct bw_redis_connection *c, short events, int6
 		return;
 	if (c->state == BW_REDIS_CONNECTING)
 		connected(c, now_ms);
+	else if (c->state == BW_REDIS_SECURING)
+		secure(c, now_ms);
 	else if ((events & (POLLIN | POLLHUP | POLLERR)) != 0)
 		receive(c, now_ms);
 }
@@ -360,6 +391,8 @@ void bw_redis_connection_step(struct bw_redis_connection *c, int64_t now_ms)
 		connect_now(c, now_ms);
 	else if (c->state == BW_REDIS_CONNECTING)
 		fail(c, now_ms, "no connection within %d ms", CONNECT_MS);
+	else if (c->state == BW_REDIS_SECURING)
+		fail(c, now_ms, "no TLS within %d ms; is this its port for TLS?", CONNECT_MS);
 	else
 		fail(c, now_ms, "no answer in time (%lld ms)", (long long)c->target->deadline_ms);
 }

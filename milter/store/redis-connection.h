@@ -1,5 +1,5 @@
-/* redis-connection.h: one connection to Redis, non-blocking: connecting, greeting (AUTH, SELECT, scripts), proving that it
- * answers in time, up; and down, until the next attempt.
+/* redis-connection.h: one connection to Redis, non-blocking: connecting, securing (TLS), greeting (AUTH, SELECT, scripts),
+ * proving that it answers in time, up; and down, until the next attempt.
  *
  * Layer:   store, inside the redis files only.
  * Threads: the link's thread alone ("Redis contexts never leave their owner thread").
@@ -12,6 +12,7 @@
 
 #include "redis-address.h"
 #include "redis-exchange.h"
+#include "redis-tls.h"
 
 /* Where to, and as whom. Owned by the link. */
 struct bw_redis_target {
@@ -21,17 +22,19 @@ struct bw_redis_target {
 	char *socket;
 	int database;
 	char *user, *password_file;
+	struct bw_redis_tls *tls; /* NULL: without */
 	int64_t deadline_ms;
 	struct bw_redis_addresses *addresses;
 };
 
-enum bw_redis_state { BW_REDIS_DOWN, BW_REDIS_CONNECTING, BW_REDIS_GREETING, BW_REDIS_PROVING, BW_REDIS_UP };
+enum bw_redis_state { BW_REDIS_DOWN, BW_REDIS_CONNECTING, BW_REDIS_SECURING, BW_REDIS_GREETING, BW_REDIS_PROVING, BW_REDIS_UP };
 
 struct redisContext;
 
 struct bw_redis_connection {
 	const struct bw_redis_target *target;
 	struct redisContext *redis;
+	struct ssl_st *session; /* of TLS, owned by `redis`; NULL: without */
 	enum bw_redis_state state;
 	int64_t due_ms;                         /* down: of the next attempt; connecting to proving: of giving up */
 	int64_t pause_ms;                       /* before the next attempt */

@@ -217,6 +217,13 @@ static void target_done(struct bw_redis_target *t)
 	free(t->socket);
 	free(t->user);
 	free(t->password_file);
+	if (t->tls != NULL) {
+		free(t->tls->ca);
+		free(t->tls->certificate);
+		free(t->tls->key);
+		free(t->tls->name);
+	}
+	free(t->tls);
 }
 
 static struct bw_redis_link *make(struct bw_redis_target *target)
@@ -240,6 +247,7 @@ static struct bw_redis_link *make(struct bw_redis_target *target)
 
 		bw_redis_connection_init(&link->connections[i], &link->target,
 		                         (unsigned)seed.b[0] << 16 | (unsigned)seed.b[1] << 8 | seed.b[2]);
+		link->lanes[i].why = link->connections[i].why;
 	}
 	return link;
 }

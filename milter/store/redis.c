@@ -112,7 +112,22 @@ static const struct bw_store_ops ops = {
 	.degraded = degraded,
 };
 
-static enum bw_err check(const struct bw_store_redis_options *o, struct bw_why *why)
+static enum bw_err check_tls(const struct bw_store_redis_options *o, struct bw_why *why)
+{
+	const char *name = o->tls_name != NULL ? o->tls_name : o->host;
+	/* Only looked at. */
+	const struct bw_redis_tls tls = { (char *)o->tls_ca, (char *)o->tls_certificate, (char *)o->tls_key, (char *)name };
+
+	if (!o->tls)
+		return BW_OK;
+	if (o->socket != NULL)
+		return bw_fail(why, BW_ERR_INPUT, "redis: TLS is for hosts; a Unix socket needs none");
+	if ((o->tls_certificate == NULL) != (o->tls_key == NULL))
+		return bw_fail(why, BW_ERR_INPUT, "redis: a certificate and its key belong together; one of the two is missing");
+	return bw_redis_tls_check(&tls, why);
+}
+
+enum bw_err bw_store_redis_check(const struct bw_store_redis_options *o, struct bw_why *why)
 {
 	char password[512];
 
@@ -131,7 +146,7 @@ static enum bw_err check(const struct bw_store_redis_options *o, struct bw_why *
 	enum bw_err err = bw_redis_password(o->password_file, password, sizeof(password), why);
 
 	explicit_bzero(password, sizeof(password));
-	return err;
+	return err == BW_OK ? check_tls(o, why) : err;
 }
 
 static char *copy(const char *text, bool *complete)
@@ -140,6 +155,20 @@ static char *copy(const char *text, bool *complete)
 
 	*complete = *complete && (p != NULL) == (text != NULL);
 	return p;
+}
+
+static struct bw_redis_tls *make_tls(const struct bw_store_redis_options *o, bool *complete)
+{
+	struct bw_redis_tls *tls = o->tls ? calloc(1, sizeof(*tls)) : NULL;
+
+	*complete = *complete && (tls != NULL) == o->tls;
+	if (tls != NULL) {
+		tls->ca = copy(o->tls_ca, complete);
+		tls->certificate = copy(o->tls_certificate, complete);
+		tls->key = copy(o->tls_key, complete);
+		tls->name = copy(o->tls_name != NULL ? o->tls_name : o->host, complete);
+	}
+	return tls;
 }
 
 /* False: memory is out. What is in the target is freed by the link in any case. */
@@ -161,6 +190,7 @@ static bool make_target(const struct bw_store_redis_options *o, struct bw_redis_
 		.database = o->database,
 		.user = copy(o->user, &complete),
 		.password_file = copy(o->password_file, &complete),
+		.tls = make_tls(o, &complete),
 		.deadline_ms = o->deadline_ms == 0 ? DEADLINE_MS : o->deadline_ms,
 	};
 	return complete;
@@ -169,7 +199,7 @@ static bool make_target(const struct bw_store_redis_options *o, struct bw_redis_
 enum bw_err bw_store_redis_open(const struct bw_store_redis_options *options, struct bw_store **out, struct bw_why *why)
 {
 	struct bw_redis_target target;
-	enum bw_err err = check(options, why);
+	enum bw_err err = bw_store_redis_check(options, why);
 	struct bw_redis *s = err == BW_OK ? calloc(1, sizeof(*s)) : NULL;
 
 	if (err != BW_OK)

@@ -18,7 +18,7 @@ def _libraries(root):
 class Redis:
     """with Redis(scratch) as r: … r.section() is the configuration's section `store` for a daemon; r.stop(), r.kill(), r.suspend()."""
 
-    def __init__(self, scratch, name="redis", persistent=False, tcp=False):
+    def __init__(self, scratch, name="redis", persistent=False, tcp=False, options=()):
         self.root = place.UNPACKED / "redis" / "root"
         self.directory = scratch / name
         self.directory.mkdir()
@@ -26,6 +26,7 @@ class Redis:
         self.path = self.directory / "redis.sock"
         self.port = place.free_port() if tcp else 0
         self.persistent = persistent
+        self.options = options  # further words of the command line
         self.password_file = self.directory / "password"
         self.child = None
         self.set_password(PASSWORD)
@@ -46,7 +47,7 @@ class Redis:
 
     def start(self):
         command = [self.root / "usr/bin/redis-server", self.directory / "redis.conf", "--bind", "127.0.0.1", "--port", str(self.port),
-                   "--unixsocket", self.path, "--unixsocketperm", "777", "--save", "", "--dir", self.directory]
+                   "--unixsocket", self.path, "--unixsocketperm", "777", "--save", "", "--dir", self.directory, *self.options]
         with open(self.directory / "log", "ab") as log:
             self.child = subprocess.Popen(command, env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           start_new_session=True)
