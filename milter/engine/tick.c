@@ -3,7 +3,7 @@
 #include "internal.h"
 
 /* What others stop is known here within a second. */
-enum { TICK_EVERY_MS = 500 };
+enum { TICK_EVERY_MS = 500, VIRTUAL_TICK_EVERY_MS = BW_METER_SLOT_MS /* a play has one daemon, which knows its own at once */ };
 
 struct listing {
 	struct bw_engine *e;
@@ -27,8 +27,8 @@ static void list_blocked(struct bw_engine *e, const struct bw_world *world, int6
 {
 	struct listing l = { e, world, bw_blocked_start(e->blocked) };
 
-	/* Without the store what was known stays. */
-	if (e->store->ops->breaker_each(e->store, now_ms, BW_HOUR_MS, false, see, &l, NULL) == BW_OK)
+	/* Without the store what was known stays. No window: who attempts is not asked, and costs nothing. */
+	if (e->store->ops->breaker_each(e->store, now_ms, 0, false, see, &l, NULL) == BW_OK)
 		bw_blocked_end(e->blocked, l.start);
 }
 
@@ -55,14 +55,14 @@ static void flush(struct bw_engine *e, const struct bw_world *world, int64_t now
 }
 
 /* Time may have jumped back: then it is due as well. */
-static bool is_due(const struct bw_engine *e, int64_t now_ms)
+static bool is_due(const struct bw_engine *e, int64_t now_ms, int64_t every_ms)
 {
-	return now_ms >= e->next_tick_ms || e->next_tick_ms - now_ms > TICK_EVERY_MS;
+	return now_ms >= e->next_tick_ms || e->next_tick_ms - now_ms > every_ms;
 }
 
 void bw_engine_tick(struct bw_engine *e, int64_t now_ms)
 {
-	const int64_t before_ms = bw_engine_now(e);
+	const int64_t before_ms = bw_engine_now(e), every_ms = now_ms != 0 ? VIRTUAL_TICK_EVERY_MS : TICK_EVERY_MS;
 
 	if (now_ms != 0) {
 		bool first = atomic_exchange(&e->virtual_ms, now_ms) == 0;
@@ -73,11 +73,11 @@ void bw_engine_tick(struct bw_engine *e, int64_t now_ms)
 	} else {
 		now_ms = before_ms;
 	}
-	if (!is_due(e, now_ms))
+	if (!is_due(e, now_ms, every_ms))
 		return;
 	struct bw_world *world = bw_engine_world(e);
 
-	e->next_tick_ms = now_ms + TICK_EVERY_MS;
+	e->next_tick_ms = now_ms + every_ms;
 	flush(e, world, now_ms > before_ms ? before_ms : now_ms);
 	list_blocked(e, world, now_ms);
 	rest_blocked(e, world, now_ms);
