@@ -10,7 +10,7 @@
  *            BW_ERR_IO (a file, a server), BW_ERR_PERMISSION (it may not be read), BW_ERR_NOT_FOUND, BW_ERR_MEMORY.
  *
  * A source gives names and what each name expands to; bw_import_finish() counts who is reached. Members reached twice count
- * once; names that expand to each other in a circle are an error that says the circle.
+ * once; names that expand to each other in a cycle are an error that says the cycle.
  */
 #ifndef BW_IMPORT_H
 #define BW_IMPORT_H

@@ -367,8 +367,8 @@ const struct command bw_cli_family_list_import[] = {
 	{ "list import aliases", "FILE...", 1, WORDS_MAX - 3, OPT_IMPORT | OPT(DOMAIN), NEED_STORE, false, run_aliases,
 	  "import lists from alias files\n"
 	  "FILE is in the form of /etc/aliases (name: members) or of a virtual alias file (address members), with :include: files "
-	  "and lists within lists. Members reached twice count once; lists that contain each other in a circle are refused with the "
-	  "circle. Shows sizes and surprises; --apply writes them, all or nothing. A new huge list, or one that has grown more than "
+	  "and lists within lists. Members reached twice count once; lists that contain each other in a cycle are refused with the "
+	  "cycle. Shows sizes and surprises; --apply writes them, all or nothing. A new huge list, or one that has grown more than "
 	  "tenfold, becomes unconfirmed. What the operator and the configuration file say is stronger than any import." },
 	{ "list import postmap", "TYPE:TABLE", 1, 1,
 	  OPT_IMPORT | OPT(DOMAIN) | OPT(POSTFIX_CONFIG) | OPT(POSTFIX_COMMANDS) | OPT(TIMEOUT), NEED_STORE, false, run_postmap,

@@ -1,4 +1,4 @@
-/* Who is reached: circles are found first, then every list counts its leaves, each once.
+/* Who is reached: cycles are found first, then every list counts its leaves, each once.
  *
  * Both walks keep their own stack, so that no nesting is too deep for them. */
 #include <stdlib.h>
@@ -44,12 +44,12 @@ static void push(struct walk *w, uint32_t node)
 	w->at[w->depth++] = 0;
 }
 
-/* --- circles --- */
+/* --- cycles --- */
 
 enum { UNSEEN, OPEN, CLOSED };
 
 /* "a -> b -> a", and where a stands. */
-static enum bw_err circle(const struct walk *w, uint32_t again, struct bw_why *why)
+static enum bw_err cycle(const struct walk *w, uint32_t again, struct bw_why *why)
 {
 	const struct bw_import_node *nodes = w->im->nodes;
 	size_t from = w->depth;
@@ -62,13 +62,13 @@ static enum bw_err circle(const struct walk *w, uint32_t again, struct bw_why *w
 		bw_buf_printf(&text, "%.*s -> ", (int)nodes[w->stack[i]].name.n, nodes[w->stack[i]].name.p);
 	bw_buf_add(&text, nodes[again].name);
 	enum bw_err err =
-		bw_fail(why, BW_ERR_INPUT, "%.*s: a circle: %s", (int)nodes[again].place.n, nodes[again].place.p, bw_buf_text(&text));
+		bw_fail(why, BW_ERR_INPUT, "%.*s: a cycle: %s", (int)nodes[again].place.n, nodes[again].place.p, bw_buf_text(&text));
 
 	bw_buf_done(&text);
 	return err;
 }
 
-static enum bw_err look_for_circles(struct walk *w, uint32_t root, struct bw_why *why)
+static enum bw_err look_for_cycles(struct walk *w, uint32_t root, struct bw_why *why)
 {
 	const struct bw_import *im = w->im;
 
@@ -88,7 +88,7 @@ static enum bw_err look_for_circles(struct walk *w, uint32_t root, struct bw_why
 		uint32_t member = im->edges[im->nodes[node].first + (*at)++];
 
 		if (w->marks[member] == OPEN)
-			return circle(w, member, why);
+			return cycle(w, member, why);
 		if (w->marks[member] == CLOSED || im->nodes[member].kind == BW_IMPORT_LEAF)
 			continue;
 		w->marks[member] = OPEN;
@@ -146,7 +146,7 @@ enum bw_err bw_import_count_members(struct bw_import *im, struct bw_why *why)
 	enum bw_err err = start(&w, im, why);
 
 	for (size_t i = 0; err == BW_OK && i < im->node_count; i++)
-		err = look_for_circles(&w, (uint32_t)i, why);
+		err = look_for_cycles(&w, (uint32_t)i, why);
 	if (err == BW_OK)
 		memset(w.marks, 0, im->node_count * sizeof(*w.marks));
 	for (size_t i = 0; err == BW_OK && i < w.ordered; i++) {

@@ -91,7 +91,7 @@ bool bw_import_address(const struct bw_import *im, struct bw_slice raw, bool *ba
 
 /* --- counting (count.c) --- */
 
-/* Finds circles, then gives each list its size. */
+/* Finds cycles, then gives each list its size. */
 enum bw_err bw_import_count_members(struct bw_import *im, struct bw_why *why);
 
 /* --- texts and files (files.c) --- */

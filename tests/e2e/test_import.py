@@ -99,9 +99,9 @@ class Postmap(Site):
         self.assertEqual({"all@nhs.example": 30000, "more@nhs.example": 30001}, {c["address"]: c["now"] for c in shown["changes"]})
         self.assertEqual(2, shown["surprises"])
 
-    def test_a_circle_and_no_table(self):
+    def test_a_cycle_and_no_table(self):
         table = self.table("hash", "a@nhs.example b@nhs.example, x@else.example\nb@nhs.example a@nhs.example, y@else.example\n")
-        self.assertIn("a circle: ", self.refused(1, *self.words(table), env=self.env))
+        self.assertIn("a cycle: ", self.refused(1, *self.words(table), env=self.env))
         words = self.words(f"hash:{self.scratch / 'nowhere'}")
         self.assertIn("nowhere.db: No such file or directory (exit status 1)", self.refused(1, *words, env=self.env))
         words = self.words(f"regexp:{self.scratch / 'table'}")  # a type that cannot be listed
@@ -281,12 +281,12 @@ class Ldap(Site):
         self.assertIn("the server gives a part of the groups only", said)
 
     def test_what_is_refused(self):
-        circle = (slapd.group("a", [slapd.group_dn("b"), PEOPLE[0]], ["a@nhs.example"])
+        cycle = (slapd.group("a", [slapd.group_dn("b"), PEOPLE[0]], ["a@nhs.example"])
                   + slapd.group("b", [slapd.group_dn("c")], ["b@nhs.example"])
                   + slapd.group("c", [slapd.group_dn("a")], ["c@nhs.example"]))
-        server = self.server(circle)
+        server = self.server(cycle)
         said = self.refused(1, *self.words(server))
-        self.assertIn(f"{slapd.group_dn('a')}: a circle: ", said)
+        self.assertIn(f"{slapd.group_dn('a')}: a cycle: ", said)
         self.assertIn(" -> ".join(slapd.group_dn(n) for n in "abca"), said)
         wrong = self.scratch / "wrong"
         wrong.write_text("guess\n")

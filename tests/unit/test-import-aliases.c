@@ -43,8 +43,8 @@ static const struct alias_case cases[] = {
 	  "t:2: all@x stands there a second time: the first one counts, at t:1" },
 	{ "what is no address counts as one", "all: ann, carl@, bob, <>\n", "all@x=3",
 	  "t:1: \"carl@\" is no address: counted as one" },
-	{ "a circle", "a: b, ann\nb: c\nc: bob, a\n", NULL, "t:1: a circle: a@x -> b@x -> c@x -> a@x" },
-	{ "a circle behind a list", "all: a\na: b\nb: a\n", NULL, "t:2: a circle: a@x -> b@x -> a@x" },
+	{ "a cycle", "a: b, ann\nb: c\nc: bob, a\n", NULL, "t:1: a cycle: a@x -> b@x -> c@x -> a@x" },
+	{ "a cycle behind a list", "all: a\na: b\nb: a\n", NULL, "t:2: a cycle: a@x -> b@x -> a@x" },
 	{ "a name without members", "all:\nsome: ann, bob\n", "some@x=2", NULL },
 	{ "a line of one word", "# list\n\nall\n", NULL,
 	  "t:3: \"all\" is followed by nothing, expected \"name: members\" or \"address members\"" },
@@ -191,7 +191,7 @@ static void included_files(void **state)
 	bw_import_free(&im);
 }
 
-static void circles_through_files(void **state)
+static void cycles_through_files(void **state)
 {
 	struct folder *f = *state;
 	struct bw_import *im = kit_new(nhs, 1);
@@ -203,7 +203,7 @@ static void circles_through_files(void **state)
 	put(f, 2, "carl\nall\n");
 	assert_int_equal(bw_import_aliases(im, &(const char *){ f->name[0] }, 1, &why), BW_OK);
 	assert_int_equal(bw_import_finish(im, &why), BW_ERR_INPUT);
-	snprintf(wanted, sizeof(wanted), "%s/f0:1: a circle: all@x -> :include:%s/f1 -> :include:%s/f2 -> all@x", folder, folder,
+	snprintf(wanted, sizeof(wanted), "%s/f0:1: a cycle: all@x -> :include:%s/f1 -> :include:%s/f2 -> all@x", folder, folder,
 	         folder);
 	assert_string_equal(why.text, wanted);
 	bw_import_free(&im);
@@ -302,7 +302,7 @@ int main(void)
 		cmocka_unit_test(names_need_a_domain),
 		cmocka_unit_test(two_domains),
 		FOLDER(included_files),
-		FOLDER(circles_through_files),
+		FOLDER(cycles_through_files),
 		FOLDER(places_in_files),
 		FOLDER(no_text),
 		cmocka_unit_test(deep_nesting),
