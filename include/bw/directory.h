@@ -42,13 +42,18 @@ struct bw_directory;
 struct bw_directory_builder;
 
 struct bw_directory_builder *bw_directory_builder_new(const struct bw_tier_bounds *bounds);
+/* Begins with what `old` holds, and with its bounds; costs what is added and removed, now and then (when that has become much) a copy of
+ * all of it. Keeps a reference of its own. */
+struct bw_directory_builder *bw_directory_builder_from(struct bw_directory *old);
 void bw_directory_builder_free(struct bw_directory_builder **b);
-/* Adds or, when the address is there already, replaces it if the new source is at least as strong
- * (operator > config > import > learned); a weaker one changes nothing and is no error. Addresses must be normalised.
- * The operator's size may be 0: then size and `unconfirmed` are those of the strongest other source, in any order of adding, and
- * without one there is no such list.
+/* Adds what one source says, instead of what the same source said of that address before. Of several sources the strongest is in force
+ * (operator > config > import > learned), in any order of adding; a weaker one changes nothing and is no error. Addresses must be
+ * normalised. The operator's size may be 0: then size and `unconfirmed` are those of the strongest other source, and without one
+ * there is no such list.
  * BW_ERR_INPUT, BW_ERR_RANGE (size 1..BW_LIST_SIZE_MAX), BW_ERR_LIMIT (posters), BW_ERR_MEMORY. */
 enum bw_err bw_directory_add(struct bw_directory_builder *b, const struct bw_list_entry *entry, struct bw_why *why);
+/* Takes back what that source said; the next strongest is in force again. What was never said is no error. BW_ERR_MEMORY. */
+enum bw_err bw_directory_remove(struct bw_directory_builder *b, struct bw_slice address, enum bw_source source, struct bw_why *why);
 /* Ends building: a snapshot with one reference; the builder is empty afterwards. */
 enum bw_err bw_directory_build(struct bw_directory_builder *b, struct bw_directory **out, struct bw_why *why);
 

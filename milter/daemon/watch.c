@@ -11,7 +11,7 @@
 #include "guards.h"
 #include "log.h"
 
-enum { LOOK_EVERY_MS = 100, BEAT_EVERY_MS = 1000, EXPIRE_FOR_MS = 50, FIRST_EXPIRE_MS = 10000 };
+enum { LOOK_EVERY_MS = 100, BEAT_EVERY_MS = 1000, EXPIRE_FOR_MS = 50, FIRST_EXPIRE_MS = 10000, RETIRED_MAX = 16 };
 
 struct watch {
 	struct daemon *d;
@@ -19,6 +19,8 @@ struct watch {
 	int64_t beaten_settings, beaten_directory;
 	struct bw_guards guards;
 	bool store_failed;
+	struct bw_world *current;             /* as of the last look */
+	struct bw_world *retired[RETIRED_MAX]; /* NULL: free */
 };
 
 void bw_watch_log_skipped(struct bw_buf *skipped)
@@ -50,17 +52,24 @@ void bw_watch_reload_file(struct daemon *d)
 	bw_watch_log_skipped(&skipped);
 }
 
-static void renew_world(struct daemon *d)
+/* After an outage the whole directory is read, otherwise what has changed in it. */
+static void renew_world(struct daemon *d, bool outage)
 {
 	struct bw_world *old = bw_engine_world(d->engine), *world = NULL;
+	struct bw_store *store = d->stores.store;
 	struct bw_buf skipped;
 	struct bw_why why;
 
 	bw_buf_init(&skipped, BW_LOGLINE_MAX);
-	if (bw_world_renew(old, d->stores.store, &skipped, &world, &why) == BW_OK)
+	enum bw_err err = outage ? bw_world_reread(old, store, &skipped, &world, &why) : bw_world_renew(old, store, &skipped, &world, &why);
+
+	if (err == BW_OK) {
 		bw_engine_swap(d->engine, world);
-	else
+	} else {
 		bw_log_text(BW_SEV_ERROR, "settings-refused", why.text);
+		if (outage)
+			atomic_store(&d->recovered, true); /* the next look tries again */
+	}
 	bw_world_unref(&old);
 	bw_watch_log_skipped(&skipped);
 }
@@ -102,8 +111,46 @@ static void follow_store(struct watch *w)
 	if (err != BW_OK)
 		return;
 	versions_in_force(w->d, &have_settings, &have_directory);
-	if (atomic_exchange(&w->d->recovered, false) || settings != have_settings || directory != have_directory)
-		renew_world(w->d);
+	bool outage = atomic_exchange(&w->d->recovered, false);
+
+	if (outage || settings != have_settings || directory != have_directory)
+		renew_world(w->d, outage);
+}
+
+static void retire_world(struct watch *w, struct bw_world *world)
+{
+	for (size_t i = 0; i < RETIRED_MAX; i++) {
+		if (w->retired[i] == NULL) {
+			w->retired[i] = world;
+			return;
+		}
+	}
+	bw_world_unref(&world); /* messages that last long have so many of them in use */
+}
+
+/* A world is let go of here, when the last message that was judged with it is over: with a large directory that takes long, and no
+ * message is to wait for it. */
+static void follow_worlds(struct watch *w)
+{
+	struct bw_world *now = bw_engine_world(w->d->engine);
+
+	if (now != w->current && w->current != NULL)
+		retire_world(w, w->current);
+	if (now == w->current)
+		bw_world_unref(&now);
+	else
+		w->current = now;
+	for (size_t i = 0; i < RETIRED_MAX; i++) {
+		if (w->retired[i] != NULL && bw_world_is_alone(w->retired[i]))
+			bw_world_unref(&w->retired[i]);
+	}
+}
+
+static void forget_worlds(struct watch *w)
+{
+	bw_world_unref(&w->current);
+	for (size_t i = 0; i < RETIRED_MAX; i++)
+		bw_world_unref(&w->retired[i]);
 }
 
 static enum bw_err write_beat(struct daemon *d, int64_t settings, int64_t directory, int64_t seen_ms)
@@ -216,6 +263,7 @@ void *bw_watch_run(void *daemon)
 	while (!atomic_load(&w.d->stopping)) {
 		int64_t monotonic_ms = bw_clock_monotonic_ms();
 
+		follow_worlds(&w);
 		if (atomic_exchange(&w.d->reload, false))
 			bw_watch_reload_file(w.d);
 		if (bw_guards_look(&w.guards, monotonic_ms))
@@ -228,5 +276,6 @@ void *bw_watch_run(void *daemon)
 		sleep_ms(LOOK_EVERY_MS);
 	}
 	retire(&w);
+	forget_worlds(&w);
 	return NULL;
 }

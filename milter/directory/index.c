@@ -59,6 +59,16 @@ void bw_directory_index_put(struct bw_directory_index *index, uint32_t hash, uin
 	put_slot(index, (uint64_t)hash << 32 | (item + 1));
 }
 
+void bw_directory_index_replace(struct bw_directory_index *index, uint32_t hash, uint32_t item, uint32_t by)
+{
+	uint64_t slot = (uint64_t)hash << 32 | (item + 1);
+	size_t at = home_of(index, hash);
+
+	while (index->slots[at] != slot)
+		at = at + 1 == index->cap ? 0 : at + 1;
+	index->slots[at] = (uint64_t)hash << 32 | (by + 1);
+}
+
 uint32_t bw_directory_index_find(const struct bw_directory_index *index, uint32_t hash,
                                  bool (*same)(const void *ctx, uint32_t item), const void *ctx)
 {

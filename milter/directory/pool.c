@@ -37,16 +37,19 @@ static bool add_chunk(struct bw_directory_pool *pool)
 	return true;
 }
 
-char *bw_directory_pool_take(struct bw_directory_pool *pool, size_t n, uint32_t *ref)
+char *bw_directory_pool_take(struct bw_directory_pool *pool, size_t n, size_t align, uint32_t *ref)
 {
+	size_t used = (pool->used + align - 1) / align * align;
+
 	if (n > BW_DIRECTORY_CHUNK_BYTES)
 		return NULL;
 	/* `>=`: not even an empty piece may begin behind the end of a chunk. */
-	if ((pool->count == 0 || pool->used + n >= BW_DIRECTORY_CHUNK_BYTES) && !add_chunk(pool))
-		return NULL;
-	char *at = pool->chunks[pool->count - 1] + pool->used;
-
-	*ref = (uint32_t)((pool->count - 1) << BW_DIRECTORY_CHUNK_BITS | pool->used);
-	pool->used += n;
-	return at;
+	if (pool->count == 0 || used + n >= BW_DIRECTORY_CHUNK_BYTES) {
+		if (!add_chunk(pool))
+			return NULL;
+		used = 0;
+	}
+	*ref = (uint32_t)((pool->count - 1) << BW_DIRECTORY_CHUNK_BITS | used);
+	pool->used = used + n;
+	return pool->chunks[pool->count - 1] + used;
 }

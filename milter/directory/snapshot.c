@@ -1,27 +1,13 @@
+/* What is looked up: a large part that many snapshots share, and over it the addresses that have changed since. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "internal.h"
-
-/* One list as callers see it. */
-struct bw_directory_view {
-	struct bw_list list;
-	struct bw_slice posters[];
-};
 
 struct bw_directory *bw_directory_ref(struct bw_directory *d)
 {
 	if (d != NULL)
 		atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed);
 	return d;
-}
-
-static void free_view(const struct bw_directory *d, struct bw_directory_view *view)
-{
-	const char *at = (const char *)view;
-
-	if (at < d->reserve || at >= d->reserve + sizeof(d->reserve))
-		free(view);
 }
 
 void bw_directory_unref(struct bw_directory **d)
@@ -31,135 +17,111 @@ void bw_directory_unref(struct bw_directory **d)
 	*d = NULL;
 	if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (size_t i = 0; i < gone->count; i++)
-		free_view(gone, atomic_load_explicit(&gone->views[i], memory_order_relaxed));
-	free(gone->views);
-	free(gone->records);
-	bw_directory_index_done(&gone->by_address);
-	bw_directory_index_done(&gone->by_list_id);
-	bw_directory_pool_done(&gone->pool);
+	bw_directory_part_unref(&gone->base);
+	bw_directory_part_unref(&gone->changes);
+	free(gone->places);
 	free(gone);
 }
 
-/* --- views --- */
+/* --- putting both together --- */
 
-/* Memory for a view. When there is none, a little set aside at building time: a huge list stays protected even then. */
-static struct bw_directory_view *new_view(struct bw_directory *d, size_t posters)
+static uint32_t find_in(const struct bw_directory_part *p, struct bw_slice address)
 {
-	size_t bytes = sizeof(struct bw_directory_view) + posters * sizeof(struct bw_slice);
-	struct bw_directory_view *view = calloc(1, bytes);
-
-	if (view != NULL)
-		return view;
-	size_t at = atomic_fetch_add_explicit(&d->reserve_used, bytes, memory_order_relaxed);
-
-	return at < sizeof(d->reserve) && bytes <= sizeof(d->reserve) - at ? (void *)(d->reserve + at) : NULL;
+	return bw_directory_part_find(p, bw_directory_hash(p->seed, address), address);
 }
 
-static const char *take_slice(const char *at, size_t n, struct bw_slice *out)
+static bool is_list(const struct bw_directory_part *p, uint32_t head)
 {
-	*out = (struct bw_slice){ at, n };
-	return at + n;
+	return head != BW_DIRECTORY_NONE && bw_directory_part_sized(p, head) != BW_DIRECTORY_NONE;
 }
 
-/* Owner and posters out of the detail at `at`. */
-static void fill_detail(struct bw_directory_view *view, const char *at, const struct bw_directory_detail *head)
+/* The place of the address whose first record `head` is; `shown` and `replaced` are the counts so far. */
+static void note_place(struct bw_directory *d, uint32_t head, uint32_t *shown, uint32_t *replaced)
 {
-	const char *lengths = at + sizeof(*head);
-	const char *text = take_slice(lengths + head->poster_count * sizeof(uint16_t), head->owner_n, &view->list.owner);
+	struct bw_slice address = bw_directory_part_address(d->changes, head);
 
-	for (size_t i = 0; i < head->poster_count; i++) {
-		uint16_t n;
-
-		memcpy(&n, lengths + i * sizeof(n), sizeof(n));
-		text = take_slice(text, n, &view->posters[i]);
-	}
-	view->list.poster_count = head->poster_count;
-	view->list.posters = view->posters;
-}
-
-static struct bw_directory_view *make_view(struct bw_directory *d, const struct bw_directory_record *record)
-{
-	struct bw_directory_detail head = { 0 };
-	const char *detail = NULL;
-
-	if (record->detail != BW_DIRECTORY_NONE) {
-		detail = bw_directory_pool_at(&d->pool, record->detail);
-		memcpy(&head, detail, sizeof(head));
-	}
-	struct bw_directory_view *view = new_view(d, head.poster_count);
-
-	if (view == NULL)
-		return NULL;
-	view->list = (struct bw_list){
-		.address = bw_directory_record_address(&d->pool, record),
-		.size = record->size,
-		.tier = (enum bw_tier)record->tier,
-		.source = (enum bw_source)record->source,
-		.unconfirmed = record->unconfirmed,
-		.list_id = bw_directory_record_list_id(&d->pool, record),
+	d->places[d->place_count++] = (struct bw_directory_place){
+		.head = head,
+		.rank = (uint32_t)bw_directory_part_rank(d->base, address),
+		.shown = *shown,
+		.replaced = *replaced,
 	};
-	if (detail != NULL)
-		fill_detail(view, detail, &head);
-	return view;
+	*shown += is_list(d->changes, head);
+	*replaced += is_list(d->base, find_in(d->base, address));
 }
 
-/* The view of list `i`, made by whoever asks first. Two who ask at once both make it; one of them is thrown away. */
-static const struct bw_list *view_of(const struct bw_directory *constant, size_t i)
+static bool note_places(struct bw_directory *d)
 {
-	struct bw_directory *d = (struct bw_directory *)constant; /* a cache: nothing that can be seen changes */
-	struct bw_directory_view *view = atomic_load_explicit(&d->views[i], memory_order_acquire);
+	const struct bw_directory_part *changes = d->changes;
+	uint32_t shown = 0, replaced = 0;
 
-	if (view != NULL)
-		return &view->list;
-	struct bw_directory_view *made = make_view(d, &d->records[i]);
+	d->places = malloc(changes->record_count * sizeof(*d->places));
+	if (d->places == NULL)
+		return false;
+	for (uint32_t i = 0; i < changes->record_count; i++) {
+		if (i == 0 || (changes->records[i - 1].flags & BW_RECORD_MORE) == 0)
+			note_place(d, i, &shown, &replaced);
+	}
+	d->count += shown;
+	d->count -= replaced;
+	return true;
+}
 
-	if (made == NULL)
-		return NULL;
-	if (atomic_compare_exchange_strong_explicit(&d->views[i], &view, made, memory_order_acq_rel, memory_order_acquire))
-		return &made->list;
-	free_view(d, made);
-	return &view->list;
+bool bw_directory_assemble(struct bw_directory *d, const struct bw_tier_bounds *bounds, struct bw_directory_part *base,
+                           struct bw_directory_part *changes)
+{
+	atomic_init(&d->refs, 1);
+	d->bounds = *bounds;
+	d->base = base;
+	d->changes = changes;
+	d->count = base->list_count;
+	return changes == NULL || note_places(d);
 }
 
 /* --- look-up --- */
 
-struct find {
-	const struct bw_directory *d;
-	struct bw_slice text;
-};
-
-static bool same_address(const void *ctx, uint32_t item)
+static bool has_changed(const struct bw_directory *d, struct bw_slice address)
 {
-	const struct find *find = ctx;
-
-	return bw_slice_equal(bw_directory_record_address(&find->d->pool, &find->d->records[item]), find->text);
-}
-
-static bool same_list_id(const void *ctx, uint32_t item)
-{
-	const struct find *find = ctx;
-
-	return bw_slice_equal(bw_directory_record_list_id(&find->d->pool, &find->d->records[item]), find->text);
-}
-
-static const struct bw_list *find_in(const struct bw_directory *d, const struct bw_directory_index *index,
-                                     bool (*same)(const void *ctx, uint32_t item), struct bw_slice text)
-{
-	struct find find = { d, text };
-	uint32_t item = bw_directory_index_find(index, bw_directory_hash(d->seed, text), same, &find);
-
-	return item == BW_DIRECTORY_NONE ? NULL : view_of(d, item);
+	return d->changes != NULL && find_in(d->changes, address) != BW_DIRECTORY_NONE;
 }
 
 const struct bw_list *bw_directory_find(const struct bw_directory *d, struct bw_slice address)
 {
-	return find_in(d, &d->by_address, same_address, address);
+	uint32_t hash = bw_directory_hash(d->base->seed, address); /* both parts have one seed */
+	const struct bw_directory_part *part = d->changes;
+	uint32_t head = part == NULL ? BW_DIRECTORY_NONE : bw_directory_part_find(part, hash, address);
+
+	if (head == BW_DIRECTORY_NONE) {
+		part = d->base;
+		head = bw_directory_part_find(part, hash, address);
+	}
+	return head == BW_DIRECTORY_NONE ? NULL : bw_directory_part_view(part, head);
+}
+
+/* The base's first list with that List-Id among those that have not changed. */
+static uint32_t find_unchanged_id(const struct bw_directory *d, uint32_t hash, struct bw_slice list_id)
+{
+	const struct bw_directory_part *base = d->base;
+	uint32_t head = bw_directory_part_find_list_id(base, hash, list_id);
+
+	while (head != BW_DIRECTORY_NONE && has_changed(d, bw_directory_part_address(base, head)))
+		head = base->next_same_id == NULL ? BW_DIRECTORY_NONE : base->next_same_id[head];
+	return head;
 }
 
 const struct bw_list *bw_directory_find_list_id(const struct bw_directory *d, struct bw_slice list_id)
 {
-	return find_in(d, &d->by_list_id, same_list_id, list_id);
+	const struct bw_directory_part *base = d->base, *changes = d->changes;
+	uint32_t hash = bw_directory_hash(base->seed, list_id);
+	uint32_t old = find_unchanged_id(d, hash, list_id);
+	uint32_t new = changes == NULL ? BW_DIRECTORY_NONE : bw_directory_part_find_list_id(changes, hash, list_id);
+
+	if (new == BW_DIRECTORY_NONE)
+		return old == BW_DIRECTORY_NONE ? NULL : bw_directory_part_view(base, old);
+	if (old != BW_DIRECTORY_NONE &&
+	    bw_slice_compare(bw_directory_part_address(base, old), bw_directory_part_address(changes, new)) < 0)
+		return bw_directory_part_view(base, old);
+	return bw_directory_part_view(changes, new);
 }
 
 static int compare_slices(const void *a, const void *b)
@@ -174,12 +136,49 @@ bool bw_list_has_poster(const struct bw_list *list, struct bw_slice identity)
 	       bsearch(&identity, list->posters, list->poster_count, sizeof(*list->posters), compare_slices) != NULL;
 }
 
+/* --- by number --- */
+
 size_t bw_directory_count(const struct bw_directory *d)
 {
 	return d->count;
 }
 
+/* How many lists of the snapshot come before a changed address. */
+static size_t lists_before(const struct bw_directory_place *place)
+{
+	return (size_t)place->rank - place->replaced + place->shown;
+}
+
+/* How many changed addresses come before list `i`. */
+static size_t places_before(const struct bw_directory *d, size_t i)
+{
+	size_t from = 0, to = d->place_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		const struct bw_directory_place *place = &d->places[middle];
+
+		if (lists_before(place) + is_list(d->changes, place->head) <= i)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
 const struct bw_list *bw_directory_at(const struct bw_directory *d, size_t i)
 {
-	return i < d->count ? view_of(d, i) : NULL;
+	if (i >= d->count)
+		return NULL;
+	size_t k = places_before(d, i), shown = 0, replaced = 0;
+
+	if (k < d->place_count && lists_before(&d->places[k]) == i)
+		return bw_directory_part_view(d->changes, d->places[k].head);
+	if (k > 0) {
+		const struct bw_directory_place *last = &d->places[k - 1];
+
+		shown = last->shown + is_list(d->changes, last->head);
+		replaced = last->replaced + is_list(d->base, find_in(d->base, bw_directory_part_address(d->changes, last->head)));
+	}
+	return bw_directory_part_view(d->base, bw_directory_part_head(d->base, i - shown + replaced));
 }

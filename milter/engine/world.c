@@ -18,6 +18,7 @@ struct bw_world {
 	struct bw_key key;
 	struct bw_limits limits;
 	int64_t settings_version, directory_version;
+	bool follows; /* directory_version is the store's own: what changed after it can be asked for */
 };
 
 static void take(atomic_long *references)
@@ -83,6 +84,11 @@ const struct bw_limits *bw_world_limits(const struct bw_world *w)
 	return &w->limits;
 }
 
+bool bw_world_is_alone(const struct bw_world *w)
+{
+	return atomic_load_explicit(&w->references, memory_order_acquire) == 1;
+}
+
 void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory)
 {
 	*settings = w->settings_version;
@@ -93,12 +99,19 @@ void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *dir
 
 enum { POSTERS_MAX = 1000 };
 
+/* More changes than this are read with everything else: they would be in memory a third time. */
+enum { CHANGES_MAX = 100000 };
+
 struct loading {
 	const struct bw_config *config;
+	const struct bw_world *old; /* whose directory is changed; NULL: everything is read */
 	struct bw_settings *settings;
 	struct bw_directory_builder *builder;
 	struct bw_buf *skipped;
 	int64_t settings_version, directory_version;
+	bool follows;
+	enum bw_err err; /* of what goes on in a listing */
+	struct bw_why why;
 };
 
 static void skip(struct loading *l, struct bw_slice what, const char *why)
@@ -142,15 +155,11 @@ static size_t split_posters(const struct bw_config *config, struct bw_slice text
 	return n;
 }
 
-static bool apply_list(void *ctx, const struct bw_list_row *row)
+static enum bw_err add_list(struct loading *l, const struct bw_list_row *row)
 {
-	struct loading *l = ctx;
 	struct bw_slice posters[POSTERS_MAX];
 	struct bw_buf names;
-	struct bw_why why;
 
-	if (row->removed)
-		return true;
 	bw_buf_init(&names, 1 << 20);
 	struct bw_list_entry entry = {
 		.address = row->address,
@@ -162,14 +171,53 @@ static bool apply_list(void *ctx, const struct bw_list_row *row)
 		.posters = posters,
 		.poster_count = split_posters(l->config, row->posters, &names, posters),
 	};
+	enum bw_err err = bw_directory_add(l->builder, &entry, &l->why);
 
-	if (bw_directory_add(l->builder, &entry, &why) != BW_OK)
-		skip(l, row->address, why.text);
 	bw_buf_done(&names);
-	return true;
+	return err;
 }
 
-static enum bw_err load_lists(struct loading *l, struct bw_store *store, struct bw_directory **out, struct bw_why *why)
+/* A row that cannot be, or is no more, leaves nothing of what its source said before. Without memory there is no directory rather than
+ * one that lacks a list. */
+static bool apply_list(void *ctx, const struct bw_list_row *row)
+{
+	struct loading *l = ctx;
+	bool removed = row->removed;
+
+	if (!removed)
+		l->err = add_list(l, row);
+	if (l->err != BW_OK && l->err != BW_ERR_MEMORY) {
+		skip(l, row->address, l->why.text);
+		l->err = BW_OK;
+		removed = true;
+	}
+	if (removed && l->old != NULL)
+		l->err = bw_directory_remove(l->builder, row->address, row->source, &l->why);
+	return l->err == BW_OK;
+}
+
+/* The versions of another store say nothing of this one's: those of the copies that are there while the shared one is away, or of a
+ * shared one that shows lower ones than before. */
+static bool is_own(const struct bw_store *store)
+{
+	int64_t daemons;
+
+	return !store->ops->degraded(store, &daemons);
+}
+
+/* Rows of later versions than `since`, and a snapshot of what is there then. */
+static enum bw_err read_lists(struct loading *l, struct bw_store *store, int64_t since, struct bw_directory **out, struct bw_why *why)
+{
+	enum bw_err err = store->ops->list_each(store, since, apply_list, l, why);
+
+	if (err == BW_OK && l->err != BW_OK)
+		err = bw_fail(why, l->err, "%s", l->why.text);
+	if (err == BW_OK && l->old != NULL && !is_own(store))
+		err = bw_fail(why, BW_ERR_STORE, "the shared store went away while changed lists were read; the directory stays as it is");
+	return err == BW_OK ? bw_directory_build(l->builder, out, why) : err;
+}
+
+static enum bw_err read_all(struct loading *l, struct bw_store *store, struct bw_directory **out, struct bw_why *why)
 {
 	enum bw_err err = BW_OK;
 
@@ -179,11 +227,34 @@ static enum bw_err load_lists(struct loading *l, struct bw_store *store, struct 
 	for (size_t i = 0; err == BW_OK && i < l->config->list_count; i++)
 		err = bw_directory_add(l->builder, &l->config->lists[i], why);
 	if (err == BW_OK)
-		err = store->ops->list_each(store, 0, apply_list, l, why);
-	if (err == BW_OK)
-		err = bw_directory_build(l->builder, out, why);
+		err = read_lists(l, store, 0, out, why);
 	bw_directory_builder_free(&l->builder);
 	return err;
+}
+
+static enum bw_err read_changes(struct loading *l, struct bw_store *store, struct bw_directory **out, struct bw_why *why)
+{
+	l->builder = bw_directory_builder_from(l->old->directory);
+	if (l->builder == NULL)
+		return bw_fail(why, BW_ERR_MEMORY, "no memory for the directory");
+	enum bw_err err = read_lists(l, store, l->old->directory_version, out, why);
+
+	bw_directory_builder_free(&l->builder);
+	return err;
+}
+
+static enum bw_err load_lists(struct loading *l, struct bw_store *store, struct bw_directory **out, struct bw_why *why)
+{
+	int64_t changes = l->old == NULL ? 0 : l->directory_version - l->old->directory_version;
+
+	if (l->old != NULL && (!l->follows || !l->old->follows || changes < 0 || changes > CHANGES_MAX))
+		l->old = NULL;
+	if (l->old == NULL)
+		return read_all(l, store, out, why);
+	if (changes > 0)
+		return read_changes(l, store, out, why);
+	*out = bw_directory_ref(l->old->directory);
+	return BW_OK;
 }
 
 /* Takes `shared`, settings and directory over on success. */
@@ -201,6 +272,7 @@ static struct bw_world *make_world(const struct loading *l, struct shared_config
 		.key = *key,
 		.settings_version = l->settings_version,
 		.directory_version = l->directory_version,
+		.follows = l->follows,
 	};
 	/* Guards that watch no list have the same limits in every tier. */
 	bw_settings_resolve(w->settings, BW_TIER_SMALL, (struct bw_slice){ NULL, 0 }, &w->limits);
@@ -208,32 +280,38 @@ static struct bw_world *make_world(const struct loading *l, struct shared_config
 	return w;
 }
 
+static enum bw_err read_settings(struct loading *l, struct bw_store *store, struct bw_why *why)
+{
+	l->settings = bw_settings_copy(l->config->settings);
+	if (l->settings == NULL)
+		return bw_fail(why, BW_ERR_MEMORY, "no memory for the settings");
+	return store->ops->setting_each(store, false, apply_setting, l, why);
+}
+
 /* Builds on `shared`, whose reference goes to the world on success. */
-static enum bw_err load_on(struct shared_config *shared, const struct bw_key *key, struct bw_store *store, struct bw_buf *skipped,
+static enum bw_err load_on(struct loading *l, struct shared_config *shared, const struct bw_key *key, struct bw_store *store,
                            struct bw_world **out, struct bw_why *why)
 {
-	struct loading l = { .config = shared->config, .skipped = skipped };
 	struct bw_directory *directory = NULL;
 
+	l->config = shared->config;
+	l->follows = is_own(store);
 	/* Versions first: what changes while we read raises them again and is read at the next look. */
-	enum bw_err err = store->ops->versions(store, &l.settings_version, &l.directory_version, why);
+	enum bw_err err = store->ops->versions(store, &l->settings_version, &l->directory_version, why);
 
-	if (err == BW_OK) {
-		l.settings = bw_settings_copy(shared->config->settings);
-		if (l.settings == NULL)
-			err = bw_fail(why, BW_ERR_MEMORY, "no memory for the settings");
-	}
+	l->follows = l->follows && is_own(store);
 	if (err == BW_OK)
-		err = store->ops->setting_each(store, false, apply_setting, &l, why);
+		err = read_settings(l, store, why);
 	if (err == BW_OK)
-		err = load_lists(&l, store, &directory, why);
+		err = load_lists(l, store, &directory, why);
+	l->follows = l->follows && is_own(store);
 	if (err == BW_OK) {
-		*out = make_world(&l, shared, directory, key);
+		*out = make_world(l, shared, directory, key);
 		if (*out != NULL)
 			return BW_OK;
 		err = bw_fail(why, BW_ERR_MEMORY, "no memory for the world");
 	}
-	bw_settings_free(&l.settings);
+	bw_settings_free(&l->settings);
 	bw_directory_unref(&directory);
 	return err;
 }
@@ -241,26 +319,44 @@ static enum bw_err load_on(struct shared_config *shared, const struct bw_key *ke
 enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, struct bw_buf *skipped,
                           struct bw_world **out, struct bw_why *why)
 {
+	struct loading l = { .skipped = skipped };
 	struct shared_config *shared = calloc(1, sizeof(*shared));
 
 	if (shared == NULL)
 		return bw_fail(why, BW_ERR_MEMORY, "no memory for the configuration");
 	atomic_init(&shared->references, 1);
 	shared->config = config;
-	enum bw_err err = load_on(shared, key, store, skipped, out, why);
+	enum bw_err err = load_on(&l, shared, key, store, out, why);
 
 	if (err != BW_OK)
 		free(shared);
 	return err;
 }
 
-enum bw_err bw_world_renew(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
-                           struct bw_why *why)
+/* `l` says what is read, and where what is skipped is named. */
+static enum bw_err load_again(struct loading *l, const struct bw_world *old, struct bw_store *store, struct bw_world **out,
+                              struct bw_why *why)
 {
 	take(&old->shared->references);
-	enum bw_err err = load_on(old->shared, &old->key, store, skipped, out, why);
+	enum bw_err err = load_on(l, old->shared, &old->key, store, out, why);
 
 	if (err != BW_OK)
 		unref_config(old->shared);
 	return err;
+}
+
+enum bw_err bw_world_renew(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
+                           struct bw_why *why)
+{
+	struct loading l = { .skipped = skipped, .old = old };
+
+	return load_again(&l, old, store, out, why);
+}
+
+enum bw_err bw_world_reread(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
+                            struct bw_why *why)
+{
+	struct loading l = { .skipped = skipped };
+
+	return load_again(&l, old, store, out, why);
 }
