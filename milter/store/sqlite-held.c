@@ -196,7 +196,7 @@ enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *
 	struct taker taker = { each, ctx };
 	struct bw_sqlite_listing listing = {
 		.lane = bw_sqlite_of(s)->ledger,
-		.sql = BW_SQL_HELD_EACH,
+		.sql = bw_hash_is_zero(&query->id) ? BW_SQL_HELD_EACH : BW_SQL_HELD_ONE, /* one is found by the index of ids */
 		.args = { INT(0), INT(!bw_hash_is_zero(&query->id)), HASH(&query->id), INT(!bw_hash_is_zero(&query->conversation)),
 		          HASH(&query->conversation), TEXT(query->list), INT(query->by_state), INT(query->state),
 		          INT(query->since_ms) },

@@ -14,6 +14,12 @@
 	"t.phase_amount"
 #define CONVERSATION_COLUMNS "c.id, c.list, c.hash, c.founded_ms, c.last_ms, c.accepted, c.merged_into"
 #define OFFER_COLUMNS "offer_flags, offer_seen, accepted_ms, prior_ms, at_ms, deliveries"
+#define HELD_COLUMNS                                                                                  \
+	"seq, id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, message_id, " \
+	"subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by"
+#define HELD_FILTER                                                                                            \
+	" AND (NOT ?4 OR conversation = ?5) AND (?6 = '' OR list = ?6 OR seq IN (SELECT held FROM held_list l "    \
+	"WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) AND held_ms >= ?9 ORDER BY seq"
 #define BREAKER_COLUMNS                                                                                                 \
 	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, " \
 	"reason, version"
@@ -171,11 +177,8 @@ static const char *const texts[] = {
 		"INSERT OR IGNORE INTO held_list(held, n, list, side, conversation, deliveries) SELECT seq, ?2, ?3, ?4, ?5, "
 		"?6 FROM held WHERE id = ?1",
 	[BW_SQL_HELD_LISTS] = "SELECT list, side, conversation, deliveries FROM held_list WHERE held = ?1 ORDER BY n",
-	[BW_SQL_HELD_EACH] =
-		"SELECT seq, id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, "
-		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by "
-		"FROM held WHERE seq > ?1 AND (NOT ?2 OR id = ?3) AND (NOT ?4 OR conversation = ?5) AND (?6 = '' "
-		"OR list = ?6 OR seq IN (SELECT held FROM held_list l WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) AND held_ms >= ?9 ORDER BY seq",
+	[BW_SQL_HELD_EACH] = "SELECT " HELD_COLUMNS " FROM held WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL" HELD_FILTER,
+	[BW_SQL_HELD_ONE] = "SELECT " HELD_COLUMNS " FROM held WHERE id = ?3 AND ?2 AND seq > ?1" HELD_FILTER,
 	[BW_SQL_EVENT_ADD] =
 		"INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
 		"?7)",
