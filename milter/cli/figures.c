@@ -38,9 +38,10 @@ static enum bw_err note_hosts(struct cli *c, struct figures *f)
 	int64_t daemons = 0;
 	enum bw_err err = c->store->ops->versions(c->store, &hosts.settings, &hosts.directory, &c->why);
 
-	f->degraded = c->store->ops->degraded(c->store, &daemons);
 	if (err == BW_OK)
 		err = c->store->ops->host_each(c->store, c->now_ms - ALIVE_MS, note_host, &hosts, &c->why);
+	/* Either of the two may have found the shared store gone. */
+	f->degraded = f->degraded || c->store->ops->degraded(c->store, &daemons);
 	return err;
 }
 

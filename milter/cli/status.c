@@ -142,6 +142,7 @@ static bool print_event(void *ctx, const struct bw_event_row *row)
 {
 	struct last *last = ctx;
 	struct cli *c = last->c;
+	bool elsewhere = row->host.n > 0 && !bw_slice_equal(row->host, bw_slice_of(c->host));
 	struct bw_buf at;
 
 	if (!last->begun)
@@ -150,8 +151,9 @@ static bool print_event(void *ctx, const struct bw_event_row *row)
 
 	bw_buf_init(&at, 60);
 	bw_cli_stamp(&at, row->at_ms);
-	bw_cli_say(c, STYLE_PLAIN, "%s  %-9s  %.*s", bw_buf_text(&at), bw_event_name(row->event), (int)row->text.n,
-	           row->text.p == NULL ? "" : row->text.p);
+	bw_cli_say(c, STYLE_PLAIN, "%s  %-9s  %.*s%s%.*s", bw_buf_text(&at), bw_event_name(row->event), (int)row->text.n,
+	           row->text.p == NULL ? "" : row->text.p, elsewhere ? "  on " : "", elsewhere ? (int)row->host.n : 0,
+	           elsewhere ? row->host.p : "");
 	bw_buf_done(&at);
 	return true;
 }
