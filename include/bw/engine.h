@@ -38,7 +38,7 @@ struct bw_facts {
 	struct bw_facts_list lists[BW_FACTS_LISTS_MAX];
 	size_t list_count;
 	bool lists_cut;
-	bool recipients_fixed;    /* the MTA takes no change of the envelope */
+	bool recipients_fixed, notify_fixed, fields_fixed; /* what the MTA does not let us change */
 	bool postmaster;          /* postmaster@ or abuse@ of an own domain is among the recipients: never refused */
 	struct bw_hash mailboxes[BW_FACTS_MAILBOXES_MAX]; /* keyed hashes of single recipients */
 	size_t mailbox_count;
@@ -47,6 +47,7 @@ struct bw_facts {
 	int64_t declared_size;
 	/* header and first body chunk; zero for ordinary mail */
 	struct bw_header header;
+	struct bw_receipts receipts;
 	bool message_id_is_ours;
 	bool foreign_origin; /* an own domain in From:, from outside, without authentication and a trusted dmarc=pass */
 	const char *mta; /* "postfix" or "sendmail" */

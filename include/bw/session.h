@@ -31,10 +31,11 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 /* One accepted recipient. `path`: the exact bytes of its RCPT; `resolved`: what the MTA made of them ({rcpt_addr}), NULL if unknown. A
  * list is looked up by both: the MTA knows more spellings of an address than we do. */
 void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *resolved);
-/* The recipient just given was expanded by the MTA already: taken out, its members would stay. */
-void bw_session_rcpt_expanded(struct bw_session *s);
-/* Does the MTA let us change recipients? Until said otherwise it does. */
-void bw_session_recipients(struct bw_session *s, bool changeable);
+/* More of the recipient just given: its ESMTP parameters (ending in NULL), and whether the MTA has expanded it already: taken out, its
+ * members would stay. */
+void bw_session_rcpt_more(struct bw_session *s, char *const *parameters, bool expanded);
+/* What the MTA does not let us change: recipients, their NOTIFY, header fields. Until said otherwise it lets us. */
+void bw_session_fixed(struct bw_session *s, bool recipients, bool notify, bool fields);
 enum bw_step bw_session_data(struct bw_session *s);
 void bw_session_header(struct bw_session *s, struct bw_slice name, struct bw_slice value);
 /* False: no more body is wanted. */

@@ -43,6 +43,9 @@ struct bw_limits {
 		enum bw_mode mode;
 		enum bw_action action;
 	} origin;
+	struct {
+		enum bw_mode mode;
+	} defuse;
 	/* Of the whole installation: the same in every tier, and no list has its own. */
 	struct {
 		enum bw_mode mode;        /* for authenticated identities and class submission */

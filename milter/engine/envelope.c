@@ -11,7 +11,7 @@ static bool leaves(enum bw_action action)
 	return action == BW_STRIP || action == BW_REDIRECT;
 }
 
-static const struct bw_facts_list *facts_of(const struct trial *t, size_t i)
+const struct bw_facts_list *bw_envelope_list(const struct trial *t, size_t i)
 {
 	const struct bw_facts *f = t->facts;
 
@@ -23,7 +23,7 @@ static const struct bw_facts_list *facts_of(const struct trial *t, size_t i)
 }
 
 /* Members of an expanded list, and a list whose bytes the MTA does not know, cannot be taken out. */
-static bool can_leave(const struct trial *t, const struct bw_facts_list *fl)
+bool bw_envelope_can_leave(const struct trial *t, const struct bw_facts_list *fl)
 {
 	return fl != NULL && !t->facts->recipients_fixed && !fl->named_only && !fl->fixed && fl->rcpts != NULL;
 }
@@ -47,11 +47,11 @@ enum bw_action bw_envelope_action(const struct trial *t, enum bw_action action, 
 	if (any_throttles(t, would))
 		return BW_THROTTLE;
 	for (size_t i = 0; i < t->n; i++) {
-		const struct bw_facts_list *fl = facts_of(t, i);
+		const struct bw_facts_list *fl = bw_envelope_list(t, i);
 
 		if (!leaves(said(&t->opinions[i], would)))
 			continue;
-		if (said(&t->opinions[i], would) == BW_REDIRECT || !can_leave(t, fl))
+		if (said(&t->opinions[i], would) == BW_REDIRECT || !bw_envelope_can_leave(t, fl))
 			return BW_HOLD;
 		left -= fl->rcpt_count;
 	}
@@ -76,46 +76,47 @@ int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool w
 	return reached;
 }
 
-static void add(struct bw_judgement *j, struct bw_change *changes, enum bw_change_kind kind, const char *name)
+void bw_change_add(struct change_list *c, const struct bw_change *change)
 {
-	changes[j->change_count++] = (struct bw_change){ .kind = kind, .name = name };
+	if (c != NULL && c->n < c->capacity)
+		c->at[c->n++] = *change;
 }
 
-static size_t spellings(const struct trial *t)
+/* Room for all: each spelling goes and comes back; each field goes, and one comes. */
+static bool make_room(struct trial *t)
 {
-	size_t n = 0;
+	const struct bw_receipts *r = &t->facts->receipts;
+	struct change_list *c = &t->changes;
+	size_t n = 2;
 
 	for (size_t i = 0; i < t->n; i++) {
-		const struct bw_facts_list *fl = facts_of(t, i);
+		const struct bw_facts_list *fl = bw_envelope_list(t, i);
 
-		for (const struct bw_facts_rcpt *r = fl == NULL ? NULL : fl->rcpts; r != NULL; r = r->next)
-			n++;
+		for (const struct bw_facts_rcpt *s = fl == NULL ? NULL : fl->rcpts; s != NULL; s = s->next)
+			n += 2;
 	}
-	return n;
+	for (int i = 0; i < BW_RECEIPT_COUNT; i++)
+		n += (size_t)r->count[i];
+	c->at = bw_arena_alloc(t->arena, n * sizeof(*c->at));
+	c->capacity = c->at == NULL ? 0 : n;
+	return c->at != NULL;
 }
 
-bool bw_envelope_write(struct trial *t, struct bw_judgement *j)
+bool bw_envelope_write(struct trial *t, enum bw_action action)
 {
-	struct bw_change *changes;
+	bool room = make_room(t);
 
-	if (!leaves(j->verdict.action))
+	if (!leaves(action))
 		return true;
-	changes = bw_arena_alloc(t->arena, spellings(t) * sizeof(*changes));
-	if (changes == NULL)
-		return false;
-	for (size_t i = 0; i < t->n; i++) {
-		const struct bw_facts_list *fl = facts_of(t, i);
-
-		if (bw_envelope_reaches(t, i, j->verdict.action, false))
+	for (size_t i = 0; i < t->n && room; i++) {
+		if (bw_envelope_reaches(t, i, action, false))
 			continue;
-		for (const struct bw_facts_rcpt *r = fl->rcpts; r != NULL; r = r->next) {
+		for (const struct bw_facts_rcpt *r = bw_envelope_list(t, i)->rcpts; r != NULL && room; r = r->next) {
 			const char *name = bw_arena_text(t->arena, r->path);
 
-			if (name == NULL)
-				return false;
-			add(j, changes, BW_CHANGE_RCPT_REMOVE, name);
+			bw_change_add(&t->changes, &(struct bw_change){ BW_CHANGE_RCPT_REMOVE, name, NULL, 0 });
+			room = name != NULL;
 		}
 	}
-	j->changes = changes;
-	return true;
+	return room;
 }

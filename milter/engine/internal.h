@@ -37,6 +37,19 @@ struct metered {
 };
 enum { BW_METERED_OPINIONS = 3 }; /* sender, mailbox, capacity */
 
+/* Changes of one message; made for as many as there can be. */
+struct change_list {
+	struct bw_change *at;
+	size_t n, capacity;
+};
+
+/* What defusing did (mode enforce) or would do (shadow). */
+struct defused {
+	enum bw_mode mode;
+	bool requests, notify, silence;
+	int64_t avoided; /* receipts, estimated: one a member for each way of asking */
+};
+
 /* One message before its judge. Arrays hold `n` lists each, in the arena. */
 struct trial {
 	struct bw_engine *engine;
@@ -52,6 +65,8 @@ struct trial {
 	struct bw_opinion *opinions; /* and behind those of the lists, `others` more */
 	size_t others;
 	struct metered metered;
+	struct change_list changes;
+	struct defused defused;
 	bool degraded;
 	int64_t daemons;
 	enum bw_err store_error;
@@ -80,7 +95,13 @@ void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const s
 enum bw_action bw_envelope_action(const struct trial *t, enum bw_action action, bool would); /* what can be done of it */
 bool bw_envelope_reaches(const struct trial *t, size_t i, enum bw_action action, bool would); /* list i */
 int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool would); /* mailboxes */
-bool bw_envelope_write(struct trial *t, struct bw_judgement *j); /* the changes; false: memory */
+const struct bw_facts_list *bw_envelope_list(const struct trial *t, size_t i); /* list i as facts have it */
+bool bw_envelope_can_leave(const struct trial *t, const struct bw_facts_list *fl);
+bool bw_envelope_write(struct trial *t, enum bw_action action); /* its changes; false: memory */
+void bw_change_add(struct change_list *c, const struct bw_change *change); /* `c` NULL: nothing */
+
+/* defuse.c: more changes, of what goes out or waits. */
+void bw_defuse(struct trial *t, struct bw_judgement *j);
 
 /* ledger.c: entry and mark of a held message. */
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j);

@@ -180,11 +180,12 @@ static void conclude(struct trial *t, struct bw_judgement *out)
 	v->would = bw_envelope_action(t, v->would, true);
 	adapt_action(t->facts, &v->action);
 	adapt_action(t->facts, &v->would);
-	if (!bw_envelope_write(t, out)) {
-		out->change_count = 0;
+	if (!bw_envelope_write(t, v->action)) {
+		t->changes.n = 0;
 		v->action = BW_HOLD;
 	}
 	v->reached = bw_envelope_reached(t, v->action, false);
+	bw_defuse(t, out);
 }
 
 static const char *sentence(struct bw_arena *arena, const struct bw_explain *why)

@@ -145,6 +145,28 @@ static struct bw_slice list_behind(const struct bw_facts *f, const struct bw_exp
 	return why->list.n > 0 && why->guard != BW_GUARD_SENDER ? why->list : f->lists[0].list->address;
 }
 
+/* "requests,notify,silence": what was done, or would be. */
+static void add_defused(struct bw_buf *line, const struct trial *t)
+{
+	const struct defused *d = &t->defused;
+	const struct {
+		bool done;
+		const char *word;
+	} parts[] = { { d->requests, "requests" }, { d->notify, "notify" }, { d->silence, "silence" } };
+	struct bw_buf text;
+
+	bw_buf_init(&text, 64);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].done)
+			bw_buf_printf(&text, "%s%s", text.n > 0 ? "," : "", parts[i].word);
+	}
+	if (text.n > 0)
+		bw_logline_text(line, d->mode == BW_MODE_ENFORCE ? "defused" : "would_defuse", bw_buf_text(&text));
+	if (d->avoided > 0)
+		bw_logline_int(line, "receipts_estimate", d->avoided);
+	bw_buf_done(&text);
+}
+
 void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 {
 	const struct bw_facts *f = t->facts;
@@ -170,6 +192,7 @@ void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 	bw_logline_text(&line, "class", bw_class_name(f->header.class));
 	add_counts(&line, t);
 	bw_logline_text(&line, "breaker", bw_phase_name(v->breaker));
+	add_defused(&line, t);
 	if (v->degraded)
 		bw_logline_bool(&line, "degraded", true);
 	if (j->ledger_error != BW_OK)

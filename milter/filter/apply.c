@@ -4,8 +4,47 @@
 
 typedef sfsistat apply_fn(SMFICTX *ctx, const struct bw_judgement *j);
 
+static bool change(SMFICTX *ctx, const struct bw_change *c)
+{
+	char *name = bw_milter_text(c->name), *value = bw_milter_text(c->value);
+
+	switch (c->kind) {
+	case BW_CHANGE_RCPT_REMOVE:
+		return smfi_delrcpt(ctx, name) == MI_SUCCESS;
+	case BW_CHANGE_RCPT_ADD:
+		return (value == NULL ? smfi_addrcpt(ctx, name) : smfi_addrcpt_par(ctx, name, value)) == MI_SUCCESS;
+	case BW_CHANGE_FIELD_ADD:
+		return smfi_addheader(ctx, name, value) == MI_SUCCESS;
+	case BW_CHANGE_FIELD_SET:
+		return smfi_chgheader(ctx, name, c->index, value) == MI_SUCCESS;
+	case BW_CHANGE_COUNT:
+		break;
+	}
+	return false;
+}
+
+static bool change_all(SMFICTX *ctx, const struct bw_judgement *j)
+{
+	for (size_t i = 0; i < j->change_count; i++) {
+		if (!change(ctx, &j->changes[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A list that stays where it was to leave would get the message after all, and one that left and cannot come back would not: better
+ * none of it. */
+static sfsistat give_up(SMFICTX *ctx)
+{
+	smfi_setreply(ctx, bw_milter_text("451"), bw_milter_text("4.7.28"),
+	              bw_milter_text("Message has to be changed; this server cannot do that, try again later"));
+	return SMFIS_TEMPFAIL;
+}
+
 static sfsistat apply_accept(SMFICTX *ctx, const struct bw_judgement *j)
 {
+	if (!change_all(ctx, j))
+		return give_up(ctx);
 	if (j->trace[0] != '\0')
 		smfi_addheader(ctx, bw_milter_text("X-Breakwater"), bw_milter_text(j->trace));
 	return SMFIS_ACCEPT;
@@ -37,6 +76,8 @@ static sfsistat apply_discard(SMFICTX *ctx, const struct bw_judgement *j)
 
 static sfsistat apply_hold(SMFICTX *ctx, const struct bw_judgement *j)
 {
+	if (!change_all(ctx, j))
+		return give_up(ctx);
 	if (j->mark[0] != '\0')
 		smfi_addheader(ctx, bw_milter_text("X-Breakwater-Held"), bw_milter_text(j->mark));
 	if (smfi_quarantine(ctx, bw_milter_text(j->quarantine)) == MI_SUCCESS)
@@ -47,38 +88,12 @@ static sfsistat apply_hold(SMFICTX *ctx, const struct bw_judgement *j)
 	return SMFIS_TEMPFAIL;
 }
 
-static bool change(SMFICTX *ctx, const struct bw_change *c)
-{
-	switch (c->kind) {
-	case BW_CHANGE_RCPT_REMOVE:
-		return smfi_delrcpt(ctx, bw_milter_text(c->name)) == MI_SUCCESS;
-	case BW_CHANGE_RCPT_ADD:
-		return smfi_addrcpt(ctx, bw_milter_text(c->name)) == MI_SUCCESS;
-	case BW_CHANGE_COUNT:
-		break;
-	}
-	return false;
-}
-
-/* A list that stays where it was to leave would get the message after all: better none of it. */
-static sfsistat apply_strip(SMFICTX *ctx, const struct bw_judgement *j)
-{
-	for (size_t i = 0; i < j->change_count; i++) {
-		if (change(ctx, &j->changes[i]))
-			continue;
-		smfi_setreply(ctx, bw_milter_text("451"), bw_milter_text("4.7.28"),
-		              bw_milter_text("Message has to leave out a list; this server cannot do that, try again later"));
-		return SMFIS_TEMPFAIL;
-	}
-	return apply_accept(ctx, j);
-}
-
 static apply_fn *const table[] = {
 	[BW_ACCEPT] = apply_accept,
 	[BW_TAG] = apply_accept,
 	[BW_THROTTLE] = apply_throttle,
-	[BW_STRIP] = apply_strip,
-	[BW_REDIRECT] = apply_strip,
+	[BW_STRIP] = apply_accept,
+	[BW_REDIRECT] = apply_accept,
 	[BW_DISCARD] = apply_discard,
 	[BW_HOLD] = apply_hold,
 	[BW_REJECT] = apply_reject,

@@ -28,13 +28,15 @@ static _Atomic unsigned long last_steps; /* negotiated last: for a connection th
 
 static _Atomic unsigned long last_actions;
 
-static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST | SMFIF_DELRCPT;
+static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST | SMFIF_DELRCPT |
+                                            SMFIF_ADDRCPT_PAR | SMFIF_CHGHDRS;
 static const unsigned long wanted_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO |
                                           SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP;
 
 struct connection {
 	struct bw_session *session;
 	unsigned long steps; /* SMFIP_* agreed on */
+	unsigned long actions; /* SMFIF_* agreed on */
 	bool in_transaction;
 	bool postfix;
 };
@@ -70,7 +72,7 @@ static struct connection *connection_new(SMFICTX *ctx, unsigned long steps, unsi
 		free(c);
 		return NULL;
 	}
-	bw_session_recipients(c->session, (actions & SMFIF_DELRCPT) != 0);
+	c->actions = actions;
 	return c;
 }
 
@@ -165,6 +167,15 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 	return connection_new(ctx, *steps, *actions) == NULL ? SMFIS_REJECT : SMFIS_CONTINUE;
 }
 
+/* Sendmail takes a recipient that comes back for the one that went, and adds the new NOTIFY to the old: seen on 8.17. */
+static void note_abilities(struct connection *c)
+{
+	const unsigned long fields = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
+
+	bw_session_fixed(c->session, (c->actions & SMFIF_DELRCPT) == 0, !c->postfix || (c->actions & SMFIF_ADDRCPT_PAR) == 0,
+	                 (c->actions & fields) != fields);
+}
+
 static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
 	struct connection *c = smfi_getpriv(ctx);
@@ -176,6 +187,7 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	c->postfix = is_postfix(ctx);
+	note_abilities(c);
 	bw_session_connect(c->session, ip_text(address, ip, sizeof(ip)), macro(ctx, "{daemon_name}"));
 	bw_session_mta(c->session, c->postfix ? "postfix" : "sendmail", macro(ctx, "j"));
 	return go_on(c, SMFIP_NR_CONN);
@@ -212,8 +224,7 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	bw_session_rcpt(c->session, bw_slice_of(argv[0]), macro(ctx, "{rcpt_addr}"));
-	if (is_expanded(ctx, c))
-		bw_session_rcpt_expanded(c->session);
+	bw_session_rcpt_more(c->session, argv + 1, is_expanded(ctx, c));
 	return go_on(c, SMFIP_NR_RCPT);
 }
 

@@ -5,9 +5,11 @@
 
 #include "bw/clock.h"
 #include "identity.h"
+#include "receipts.h"
 
 enum { MESSAGE_BYTES = 2 << 20 }; /* of one message's facts, whatever the message is like */
 enum { SPELLINGS_MAX = 8 };       /* of one list in one envelope */
+enum { PARAMETERS_BYTES = 600 };  /* RFC 3461 4.2: ORCPT has 500 at most */
 
 struct bw_session {
 	struct bw_engine *engine;
@@ -22,8 +24,9 @@ struct bw_session {
 	char daemon_name[64];
 	const char *mta;
 	char mta_host[256];
-	bool recipients_fixed;
+	bool recipients_fixed, notify_fixed, fields_fixed;
 	struct bw_facts_list *last;     /* the list that the last RCPT means; NULL: none */
+	struct bw_facts_rcpt *spelling; /* and how */
 	struct bw_facts facts;
 	struct bw_judgement judgement;
 };
@@ -69,9 +72,11 @@ void bw_session_mta(struct bw_session *s, const char *name, const char *host)
 	bw_slice_copy(bw_slice_of(host), s->mta_host, sizeof(s->mta_host));
 }
 
-void bw_session_recipients(struct bw_session *s, bool changeable)
+void bw_session_fixed(struct bw_session *s, bool recipients, bool notify, bool fields)
 {
-	s->recipients_fixed = !changeable;
+	s->recipients_fixed = recipients;
+	s->notify_fixed = notify;
+	s->fields_fixed = fields;
 }
 
 void bw_session_abort(struct bw_session *s)
@@ -118,6 +123,8 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 	s->facts.declared_size = declared_size;
 	s->facts.mta = s->mta;
 	s->facts.recipients_fixed = s->recipients_fixed;
+	s->facts.notify_fixed = s->notify_fixed;
+	s->facts.fields_fixed = s->fields_fixed;
 	/* Senders keep their +detail: two details are two senders as far as anybody can tell. */
 	if (!bw_address_normalise(path, 0, &s->facts.sender))
 		keep_raw_sender(path, &s->facts.sender);
@@ -134,6 +141,11 @@ static bool is_own_domain(const struct bw_config *config, struct bw_slice domain
 			return true;
 	}
 	return false;
+}
+
+static bool is_own(const void *config, struct bw_slice domain)
+{
+	return is_own_domain(config, domain);
 }
 
 static bool is_postmaster(const struct bw_config *config, struct bw_slice address)
@@ -200,7 +212,7 @@ static bool is_plain(struct bw_slice path)
 }
 
 /* Remembers the bytes by which a list is taken out of the envelope again. */
-static void add_spelling(struct bw_session *s, struct bw_facts_list *fl, struct bw_slice path)
+static struct bw_facts_rcpt *add_spelling(struct bw_session *s, struct bw_facts_list *fl, struct bw_slice path)
 {
 	struct bw_facts_rcpt **at = &fl->rcpts;
 	size_t n = 0;
@@ -208,16 +220,17 @@ static void add_spelling(struct bw_session *s, struct bw_facts_list *fl, struct 
 	fl->rcpt_count++;
 	for (; *at != NULL; at = &(*at)->next, n++) {
 		if (bw_slice_equal((*at)->path, path))
-			return;
+			return *at;
 	}
 	struct bw_facts_rcpt *rcpt = n < SPELLINGS_MAX ? bw_arena_alloc(s->arena, sizeof(*rcpt)) : NULL;
 
 	fl->fixed = fl->fixed || rcpt == NULL || !is_plain(path);
 	if (rcpt == NULL)
-		return;
+		return NULL;
 	*rcpt = (struct bw_facts_rcpt){ .path = bw_arena_slice(s->arena, path) };
 	fl->fixed = fl->fixed || rcpt->path.n != path.n;
 	*at = rcpt;
+	return rcpt;
 }
 
 static void add_fingerprint(struct bw_session *s, struct bw_slice address, bool mailbox)
@@ -318,18 +331,24 @@ void bw_session_rcpt(struct bw_session *s, struct bw_slice path, const char *res
 
 	add_fingerprint(s, text, list == NULL);
 	s->last = list == NULL ? NULL : add_list(s, list, false);
-	if (s->last != NULL)
-		add_spelling(s, s->last, path);
+	s->spelling = s->last == NULL ? NULL : add_spelling(s, s->last, path);
 	if (is_postmaster(bw_world_config(s->world), text))
 		s->facts.postmaster = true;
 	if (s->facts.recipients == 1)
 		s->facts.first_recipient = bw_arena_slice(s->arena, text);
 }
 
-void bw_session_rcpt_expanded(struct bw_session *s)
+void bw_session_rcpt_more(struct bw_session *s, char *const *parameters, bool expanded)
 {
-	if (s->last != NULL)
-		s->last->fixed = true;
+	struct bw_buf text;
+
+	if (s->last == NULL)
+		return;
+	s->last->fixed = s->last->fixed || expanded;
+	bw_buf_init(&text, PARAMETERS_BYTES);
+	if (s->spelling != NULL && bw_receipts_notify(parameters, &text) && !text.cut)
+		s->spelling->parameters = bw_arena_slice(s->arena, bw_buf_slice(&text));
+	bw_buf_done(&text);
 }
 
 /* --- header and body --- */
@@ -393,6 +412,8 @@ void bw_session_header(struct bw_session *s, struct bw_slice name, struct bw_sli
 {
 	if (s->facts.client == BW_CLIENT_OUTSIDE)
 		read_origin(s, name, value);
+	if (s->world != NULL)
+		bw_receipts_read(&s->facts.receipts, name, value, is_own, bw_world_config(s->world));
 	if (s->parser != NULL)
 		bw_header_add(s->parser, name, value);
 }

@@ -285,6 +285,7 @@ void bw_settings_resolve(const struct bw_settings *s, enum bw_tier tier, struct 
 	cap(&out->list.mode, s->mode);
 	cap(&out->automaton.mode, s->mode);
 	cap(&out->origin.mode, s->mode);
+	cap(&out->defuse.mode, s->mode);
 	cap(&out->sender.mode, s->mode);
 	cap(&out->sender.others_mode, s->mode);
 	cap(&out->mailbox.mode, s->mode);

@@ -80,6 +80,10 @@ static const struct bw_setting rows[] = {
 	     ALL(BW_MODE_SHADOW)),
 	ACTION(origin, action, HELP_ACTION, ALL(BW_HOLD)),
 
+	MODE(defuse, "Before mail goes out to a list: receipt requests are removed, NOTIFY=SUCCESS becomes NOTIFY=FAILURE, and "
+	             "X-Auto-Response-Suppress asks programs for silence. shadow only logs what it would change.",
+	     BY_TIER(BW_MODE_OFF, BW_MODE_OFF, BW_MODE_OFF, BW_MODE_ENFORCE)),
+
 	WHOLE_MODE(sender, mode, "For authenticated identities and clients of class submission. " HELP_MODE, BW_MODE_ENFORCE),
 	WHOLE_MODE(sender, others_mode, "The same for all other identities (inside and outside envelope senders).", BW_MODE_OFF),
 	WHOLE_ACTION(sender, BW_HOLD),

@@ -1,10 +1,10 @@
-"""Lists that leave an envelope, seen in what is really delivered: Postfix and Sendmail."""
+"""Lists that leave an envelope, and defused posts, seen in what is really delivered: Postfix and Sendmail."""
 
 import unittest.mock
 
-from support import mails, place, sendmail
+from support import daemon, mails, place, sendmail, smtp
 
-from .base import LIST, Case
+from .base import LIST, POSTER, Case
 from .test_sendmail import CLIENT, SendmailCase
 
 COLLEAGUE = "bob@nhs.example"
@@ -57,6 +57,56 @@ class Strip(Envelope):
         self.expect_copies(4, 0)
 
 
+class Defusing:
+    """`who`: smtp.Client's arguments for the poster. `notify`: what becomes of NOTIFY=SUCCESS,DELAY."""
+
+    who = {}
+    notify = "NOTIFY=FAILURE,DELAY"
+
+    def defused(self, fields, parameters, **more):
+        """What arrives of a poster's post to the list and a colleague, each with these parameters of RCPT."""
+        self.started(**more)
+        asked = "".join(f" {p}" for p in parameters)
+        with smtp.Client(self.mta.port, **self.who) as client:
+            client.docmd("MAIL", f"FROM:<{POSTER}>")
+            for to in (LIST, COLLEAGUE):
+                self.assertEqual(250, client.docmd("RCPT", f"TO:<{to}>{asked}")[0])
+            self.assertEqual(250, client.data(mails.render([*mails.post(POSTER, LIST), *fields]))[0])
+        self.mta.settle()
+        place.wait_until(lambda: self.sink.count(LIST) == 1 and self.sink.count(COLLEAGUE) == 1, "both have it", 20)
+        return self.sink.of(LIST)[0]
+
+    def test_what_arrives_asks_for_nothing(self):
+        arrived = self.defused([(n, POSTER) for n in ("Disposition-Notification-To", "X-Keep", "Return-Receipt-To", "X-Confirm-Reading-To",
+                                                      "Return-Receipt-To")], ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;all+2Bx@nhs.example"])
+        names = [line.split(b":")[0].lower() for line in arrived.data.split(b"\r\n\r\n")[0].split(b"\r\n")]
+        self.assertEqual([], [n for n in names if b"receipt" in n or b"notification" in n or b"reading" in n])
+        self.assertIn(b"x-keep", names)
+        self.assertIn(b"X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply\r\n", arrived.data)
+        wanted = dict(self.sink.parameters)
+        self.assertEqual({self.notify, "ORCPT=rfc822;all+2Bx@nhs.example"}, self.in_order(wanted[LIST]))
+        self.assertEqual({"NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;all+2Bx@nhs.example"}, self.in_order(wanted[COLLEAGUE]))
+
+    @staticmethod
+    def in_order(parameters):
+        """Words of NOTIFY come in any order."""
+        return {"NOTIFY=" + ",".join(sorted(p[7:].split(","), key=("SUCCESS", "FAILURE", "DELAY").index)) if p.startswith("NOTIFY=") else p
+                for p in parameters}
+
+    def test_what_another_has_signed_arrives_as_it_was(self):
+        arrived = self.defused([("Return-Receipt-To", POSTER), ("DKIM-Signature", "v=1; d=elsewhere.example; h=from:return-receipt-to; b=x")], [])
+        self.assertIn(b"Return-Receipt-To: ", arrived.data)
+
+
+class PostfixDefused(Defusing, Case):
+    who = {"login": POSTER, "address": daemon.CLIENT}
+
+
+class SendmailDefused(Defusing, SendmailCase):
+    who = {"source": CLIENT}
+    notify = "NOTIFY=SUCCESS,DELAY"  # Sendmail adds, and takes nothing away
+
+
 class OnPostfix(Strip, Case):
     def test_a_virtual_alias_leaves_with_all_its_members(self):
         """Postfix expands after the milter has spoken, and deletes what it would have expanded."""
@@ -81,4 +131,4 @@ class OnSendmail(Strip, SendmailCase):
         self.assertEqual(0, self.sink.count("m1@elsewhere.example"))
 
 
-del Envelope, Strip, Case, SendmailCase
+del Defusing, Envelope, Strip, Case, SendmailCase

@@ -1,8 +1,11 @@
-"""Lists that leave an envelope (strip), by the exact bytes of their RCPT, and who gets the message all the same."""
+"""Lists that leave an envelope (strip), by the exact bytes of their RCPT, and who gets the message all the same; and defusing: what
+would make each member's program answer does not go out."""
+
+import struct
 
 from support import mails, milter_wire as wire
 
-from .base import HUGE, LARGE, Case
+from .base import HUGE, LARGE, POSTER, Case
 
 COLLEAGUE = "bob@nhs.example"
 STRIP = {"huge.conversation.action": "strip", "huge.list.senders": "off"}
@@ -125,3 +128,122 @@ class Strip(Envelope):
         self.storm(STRIP, sections={"daemon": {"trace_header": True}})
         verdict = self.expect("accept", self.fourth([HUGE, COLLEAGUE]))
         self.assertTrue(verdict.header("X-Breakwater").startswith("action=strip; "), verdict)
+
+
+SILENCE = ("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply")
+REQUESTS = [("Disposition-Notification-To", POSTER), ("Return-Receipt-To", POSTER), ("X-Confirm-Reading-To", POSTER)]
+FOREIGN = "v=1; a=rsa-sha256; d=elsewhere.example; s=k1;\r\n\tbh=abc=; h=From:Subject :\r\n\t %s:Date; b=def="
+
+
+class Defusing(Case):
+    def post(self, fields=(), to=HUGE, sender=POSTER, parameters=(), session=None):
+        """The verdict, and what was changed: [(name, index, value)], [(recipient, parameters)]."""
+        session = session or self.session()
+        to = [to] if isinstance(to, str) else to
+        session.open()
+        session.mail(sender)
+        for address in to:
+            session.step("rcpt", wire.strings(f"<{address}>", *parameters), {"{rcpt_addr}": address})
+        session.data()
+        session._content([*mails.post(sender, to), *fields], b"")
+        verdict = session.eom("4ZqDefuse1")
+        fields = [(*wire.split(data[4:]), struct.unpack(">I", data[:4])[0]) for c, data in verdict.other if c == b"m"]
+        return verdict, fields, [tuple(wire.split(data)) for c, data in verdict.other if c == b"2"]
+
+    def test_requests_leave_and_silence_is_asked_for(self):
+        self.started()
+        verdict, fields, _ = self.post([*REQUESTS, ("disposition-notification-to", "second@nhs.example")])
+        self.expect("accept", verdict)
+        self.assertEqual([("Disposition-Notification-To", "", 2), ("Disposition-Notification-To", "", 1), ("Return-Receipt-To", "", 1),
+                          ("X-Confirm-Reading-To", "", 1)], fields)
+        self.assertEqual([SILENCE], verdict.added)
+        self.assertRegex(self.breakwater.log_text(), "action=accept .* defused=requests,silence receipts_estimate=40000")
+
+    def test_other_words_for_silence_are_replaced(self):
+        self.started()
+        verdict, fields, _ = self.post([("X-Auto-Response-Suppress", "None"), ("X-Auto-Response-Suppress", "OOF")])
+        self.assertEqual([("X-Auto-Response-Suppress", "", 2), (*SILENCE, 1)], fields)
+        self.assertEqual([], verdict.added)
+
+    def test_what_somebody_else_has_signed_stays(self):
+        """Each field by itself: a signature over one seals that one."""
+        self.started()
+        for name, _ in [*REQUESTS, SILENCE]:
+            with self.subTest(name):
+                signature = ("DKIM-Signature", FOREIGN % name.lower())
+                verdict, fields, _ = self.post([signature, *REQUESTS])
+                self.assertEqual([n for n, _ in REQUESTS if n != name], [f[0] for f in fields])
+                self.assertEqual([] if name == SILENCE[0] else [SILENCE], verdict.added)
+
+    def test_our_own_signature_and_other_fields_seal_nothing(self):
+        self.started()
+        for signature in (FOREIGN.replace("elsewhere", "nhs") % "Return-Receipt-To", FOREIGN % "Return-Receipt-To-X",
+                          "h=Return-Receipt-To; b=no domain", "d=elsewhere.example; x h=Return-Receipt-To", ";;=;:", ""):
+            with self.subTest(signature):
+                fields = self.post([("DKIM-Signature", signature), *REQUESTS])[1]
+                self.assertEqual(3, len(fields))
+
+    def test_notify(self):
+        self.started()
+        rows = (("NOTIFY=SUCCESS", "NOTIFY=FAILURE"), ("notify=success,failure", "NOTIFY=FAILURE"),
+                ("NOTIFY=DELAY,SUCCESS", "NOTIFY=FAILURE,DELAY"), ("NOTIFY=FAILURE", None), ("NOTIFY=NEVER", None), ("ORCPT=rfc822;x", None))
+        for given, now in rows:
+            with self.subTest(given):
+                verdict, _, added = self.post(parameters=[given])
+                self.assertEqual([(f"<{HUGE}>", now)] if now else [], added)
+                self.assertEqual([f"<{HUGE}>"] if now else [], verdict.deleted)
+        self.assertRegex(self.breakwater.log_text(), "defused=notify,silence receipts_estimate=40000")
+
+    def test_sendmail_would_add_to_what_was_asked_for(self):
+        self.started()
+        session = self.session()
+        session.macros["v"] = "8.17.1.9"
+        verdict, fields, added = self.post(REQUESTS, parameters=["NOTIFY=SUCCESS"], session=session)
+        self.assertEqual((3, [], []), (len(fields), added, verdict.deleted))
+
+    def test_the_original_recipient_stays_with_its_notify(self):
+        self.started()
+        self.assertEqual([(f"<{HUGE}>", "NOTIFY=FAILURE ORCPT=rfc822;All+40x")],
+                         self.post(parameters=["ORCPT=rfc822;All+40x", "NOTIFY=SUCCESS"])[2])
+
+    def test_the_notify_of_others_is_theirs(self):
+        """Single recipients and lists of other tiers keep what their sender asked for."""
+        self.started()
+        _, _, added = self.post(to=[HUGE, "bob@nhs.example", LARGE], parameters=["NOTIFY=SUCCESS"])
+        self.assertEqual([f"<{HUGE}>"], [a[0] for a in added])
+
+    def test_what_waits_is_defused_as_well(self):
+        """An MTA shows released mail to no filter again."""
+        self.started()
+        verdict, fields, added = self.post(REQUESTS, sender="u1@nhs.example", parameters=["NOTIFY=SUCCESS"])
+        self.expect("hold", verdict, "gate")
+        self.assertEqual((3, 1), (len(fields), len(added)))
+        self.assertEqual(SILENCE[1], verdict.header(SILENCE[0]))
+
+    def test_other_tiers_keep_their_receipts_unless_told(self):
+        self.started()
+        verdict, fields, _ = self.post(REQUESTS, to=LARGE)
+        self.assertEqual(([], []), (fields, verdict.added))
+        self.breakwater.ctl("set", f"@{LARGE}.defuse.mode", "enforce", "--force")
+        self.assertEqual(3, len(self.post(REQUESTS, to=LARGE)[1]))
+
+    def test_shadow_only_says_so(self):
+        self.started(mode="shadow")
+        verdict, fields, added = self.post(REQUESTS, parameters=["NOTIFY=SUCCESS"])
+        self.assertEqual(([], [], [], []), (fields, added, verdict.added, verdict.deleted))
+        self.assertRegex(self.breakwater.log_text(), "would_defuse=requests,notify,silence receipts_estimate=80000")
+
+    def test_an_mta_that_lets_nothing_be_changed(self):
+        self.started()
+        for less in ("changeheader", "addrcpt_par", "delrcpt"):
+            with self.subTest(less):
+                session = self.session(actions=wire.ALL_ACTIONS & ~wire.ACTIONS[less])
+                verdict, fields, added = self.post(REQUESTS, parameters=["NOTIFY=SUCCESS"], session=session)
+                self.expect("accept", verdict)
+                self.assertEqual((0, 1) if less == "changeheader" else (3, 0), (len(fields), len(added)))
+
+    def test_a_header_full_of_requests(self):
+        self.started()
+        fields = self.post([REQUESTS[0]] * 5000)[1]
+        self.assertEqual(list(range(4096, 0, -1)), [f[2] for f in fields])
+        self.assertTrue(self.breakwater.alive())

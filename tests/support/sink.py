@@ -22,6 +22,7 @@ class Sink:
     def __init__(self):
         self.messages = []
         self.recipients = collections.Counter()
+        self.parameters = {}  # of each recipient's last RCPT, a set of words
         self._lock = threading.Lock()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._socket.getsockname()[1]
@@ -82,6 +83,7 @@ class Sink:
                 sender, recipients = _path_of(argument), []
             elif verb == "RCPT":
                 recipients.append(_path_of(argument).lower())
+                self.parameters[recipients[-1]] = set(argument.partition(">")[2].split())
             elif verb == "DATA":
                 peer.sendall(b"354 go on\r\n")
                 self._keep(sender, recipients, self._data(lines))

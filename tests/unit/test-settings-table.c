@@ -39,6 +39,7 @@ static const char *const defaults[][5] = {
 	{ "automaton.weak_action", "hold", "hold", "hold", "hold" },
 	{ "origin.mode", "shadow", "shadow", "shadow", "shadow" },
 	{ "origin.action", "hold", "hold", "hold", "hold" },
+	{ "defuse.mode", "off", "off", "off", "enforce" },
 	{ "sender.mode", "enforce", "enforce", "enforce", "enforce" },
 	{ "sender.others_mode", "off", "off", "off", "off" },
 	{ "sender.action", "hold", "hold", "hold", "hold" },
