@@ -224,7 +224,7 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 	if (c == NULL)
 		return SMFIS_ACCEPT;
 	bw_session_rcpt(c->session, bw_slice_of(argv[0]), macro(ctx, "{rcpt_addr}"));
-	bw_session_rcpt_more(c->session, argv + 1, is_expanded(ctx, c));
+	bw_session_rcpt_more(c->session, argv[0] == NULL ? argv : argv + 1, is_expanded(ctx, c));
 	return go_on(c, SMFIP_NR_RCPT);
 }
 

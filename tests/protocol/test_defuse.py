@@ -3,7 +3,7 @@ would make each member's program answer does not go out."""
 
 import struct
 
-from support import mails, milter_wire as wire
+from support import mails, milter_mta, milter_wire as wire
 
 from .base import HUGE, LARGE, POSTER, Case
 
@@ -241,6 +241,32 @@ class Defusing(Case):
                 verdict, fields, added = self.post(REQUESTS, parameters=["NOTIFY=SUCCESS"], session=session)
                 self.expect("accept", verdict)
                 self.assertEqual((0, 1) if less == "changeheader" else (3, 0), (len(fields), len(added)))
+
+    def test_a_recipient_without_any_bytes(self):
+        """The MTA says that it means the list all the same. libmilter ends such a session, or the message waits; the daemon lives."""
+        self.started(settings={"huge.gate.action": "strip"})
+        for path in (b"", b"\0", wire.strings("", "NOTIFY=SUCCESS")):
+            with self.subTest(path):
+                self.assertIn(self.nameless(path), ("hold", "gone"))
+                self.expect_sane_after_strip()
+
+    def nameless(self, path):
+        session = self.session()
+        try:
+            session.open()
+            session.mail("u1@nhs.example")
+            session.step("rcpt", path, {"{rcpt_addr}": HUGE})
+            session.rcpt("bob@nhs.example")
+            session.data()
+            session._content(mails.post("u1@nhs.example", HUGE), b"")
+            return session.eom("4ZqNameless1").action
+        except milter_mta.Gone:
+            return "gone"
+
+    def expect_sane_after_strip(self):
+        self.assertTrue(self.breakwater.alive())
+        verdict = self.expect("accept", self.send("u2@nhs.example", [HUGE, "bob@nhs.example"], mails.post("u2@nhs.example", HUGE)))
+        self.assertEqual([f"<{HUGE}>"], verdict.deleted)
 
     def test_a_header_full_of_requests(self):
         self.started()
