@@ -33,7 +33,8 @@ def programs():
 
 def missing():
     """What has to be built first."""
-    wanted = [programs() / "loadgen", programs() / "null-milter", place.build_directory() / "milter/daemon/breakwaterd"]
+    wanted = [programs() / "loadgen", programs() / "null-milter", programs() / "bench-directory",
+              place.build_directory() / "milter/daemon/breakwaterd"]
     return [str(p) for p in wanted if not p.exists()]
 
 

@@ -45,11 +45,13 @@ class Effort:
     rate: int = 1000
     many_rcpts: int = 840_000
     mails: int = 1200
+    lists: int = 1_000_000
 
     @classmethod
     def quick(cls):
         """Enough to see that everything works; its figures say nothing."""
-        return cls(rounds=1, measure_ms=150, warmup_ms=50, connections=(1, 16), idle=200, rate=500, many_rcpts=8400, mails=100)
+        return cls(rounds=1, measure_ms=150, warmup_ms=50, connections=(1, 16), idle=200, rate=500, many_rcpts=8400, mails=100,
+                   lists=10_000)
 
 
 class Bench:

@@ -27,8 +27,13 @@ COLUMNS = {
                Column("growth KiB", "growth_kib", "{:,.0f}")],
     "mail": [Column("messages/s", "rate", "{:,.0f}"), Column("of lean", "rate", "{:.2f}", of=LEAN),
              Column("of no milter", "rate", "{:.2f}", of="no milter")],
+    "directory": [Column("load ms", "load_ms", "{:,.0f}"), Column("MiB", "one_kib", "{:.0f}", 1 / 1024),
+                  Column("all looked up", "looked_kib", "{:.0f}", 1 / 1024), Column("peak of a swap", "swap_peak_kib", "{:.0f}", 1 / 1024),
+                  Column("a change ms", "change_ms", "{:.1f}"), Column("look-ups/s", "hits", "{:,.0f}"),
+                  Column("of no list/s", "misses", "{:,.0f}")],
 }
-FIGURE_WORDS = {"rate": "messages/s", "p99_us": "p99", "cpu_us_per_message": "CPU", "idle_kib": "500 idle", "growth_kib": "growth KiB"}
+FIGURE_WORDS = {"rate": "messages/s", "p99_us": "p99", "cpu_us_per_message": "CPU", "idle_kib": "500 idle", "growth_kib": "growth KiB",
+                "swap_peak_kib": "peak of a swap, KiB,", "change_ms": "the longest of five changes, ms,"}
 
 
 def cell(series, name, column):
