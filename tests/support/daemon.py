@@ -98,7 +98,8 @@ class Daemon:
         if hasattr(self.mta, "sendmail_queue"):
             hold["sendmail_queue"] = str(self.mta.sendmail_queue)
         return {"mode": mode, "daemon": daemon, "hold": hold,
-                "store": {"backend": "embedded", "path": str(self.directory / "store.db")},
+                # Long enough that a loaded machine's disk is no outage.
+                "store": {"backend": "embedded", "path": str(self.directory / "store.db"), "busy": "2s"},
                 "internal": dict(INTERNAL), "settings": [f"{name} = {value}" for name, value in settings.items()],
                 "lists": list(lists)}
 
