@@ -73,7 +73,8 @@ static const struct bw_config_row rows[] = {
 	TEXT("store.path", store.path, "/var/lib/breakwater/store.db", "an absolute path", bw_config_convert_path,
 	     "The file of the embedded store. It belongs to daemon.user, and so does its folder."),
 	DURATION("store.busy", store.busy_ms, "250ms", 10, ms, 30, s,
-	         "The longest wait for another process that writes to the store. After it a message is judged without counts."),
+	         "The longest wait for another process that writes to the store. After it this daemon counts in memory until the file is back "
+	         "(event=degraded), and replies to huge lists wait meanwhile."),
 	DURATION("store.memory", store.memory_ms, "7d", 1, d, 90, d,
 	         "How long conversations and identities of messages are remembered. A reply to an older post is a new post."),
 	DURATION("store.expire_every", store.expire_every_ms, "1m", 1, s, 1, h,
@@ -151,7 +152,8 @@ static const struct bw_config_row rows[] = {
 	    "breakwater-agent tells people who have logged in, or whose host vouches for them, that their message waits. Strangers are "
 	    "never written to."),
 	TEXTS("notify.admins", notify.admins, notify.admin_count, "[ ]", "local-part@domain", bw_config_convert_address,
-	      "Who is told when a breaker trips, opens again or closes, and when the store fails and is back."),
+	      "Who is told when a breaker trips, opens again or closes, and when the store fails and is back. With store.backend redis only of "
+	      "what this host's own store sees, so of no trips: watch the log, or breakwaterctl events."),
 	TEXTS("notify.languages", notify.languages, notify.language_count, "[ \"en\" ]", "en, de, fr, es", bw_config_convert_word,
 	      "Languages of notices: each has all of them, in this order."),
 	TEXT("notify.from", notify.from, "", "local-part@domain, or \"\" for postmaster@ the first of internal.domains",

@@ -70,7 +70,8 @@ static const struct bw_setting rows[] = {
 	DURATION(list, block_max, HELP_MAX, ALL(BW_DAY_MS)),
 
 	MODE(automaton, HELP_MODE, BY_TIER(BW_MODE_OFF, BW_MODE_ENFORCE, BW_MODE_ENFORCE, BW_MODE_ENFORCE)),
-	ACTION(automaton, action, "What happens to an automatic message that says so by protocol (RFC 3834, RFC 8098, iTIP).",
+	ACTION(automaton, action, "What happens to an automatic message that says so by protocol (RFC 3834, RFC 8098, iTIP). For bounces and auto-generated mail discard "
+	       "is hold.",
 	       ALL(BW_DISCARD)),
 	ACTION(automaton, weak_action, "What happens to a message that only looks automatic (its subject, a vendor's header).",
 	       ALL(BW_HOLD)),

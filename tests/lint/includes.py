@@ -56,7 +56,6 @@ FOREIGN = {
     r"idn2\.h": r"milter/mail/",
     r"sodium": r"milter/base/",
     r"zstd\.h": r"milter/agent/archive",
-    r"systemd/": r"milter/daemon/",
     r"jansson\.h": r"milter/(cli|simulate|agent)/|milter/import/mailman",
     r"curl/": r"milter/import/fetch",
     r"ldap\.h": r"milter/import/ldap",

@@ -32,7 +32,7 @@ packages_of()
 	case $1 in
 	compile)
 		echo build-essential cmake ninja-build pkg-config libmilter-dev libhiredis-dev libssl-dev libconfig-dev libgmime-3.0-dev \
-			libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libsystemd-dev libzstd-dev libcurl4-openssl-dev libldap-dev \
+			libidn2-dev libsqlite3-dev libjansson-dev libsodium-dev libzstd-dev libcurl4-openssl-dev libldap-dev \
 			libcmocka-dev miltertest openssl scdoc python3 sqlite3 universal-ctags ;;
 	build)    echo $(packages_of compile) clang libclang-rt-14-dev clang-tidy clang-format cppcheck ;;
 	chroot)   echo debootstrap ;;
