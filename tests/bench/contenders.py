@@ -154,16 +154,17 @@ class Breakwater:
         self.name = name or f"breakwater {store}"
         lists = [daemon.mail_list(OPEN_LIST.format(i), 10000) for i in range(OPEN_LISTS)]
         lists += [daemon.mail_list(name, 840000, posters=[f"inside:{POSTER}"]) for name in (HELD_LIST, REJECTED_LIST)]
-        self.daemon = daemon.Daemon(scratch, lists=lists, settings={**OPEN, **REJECT}, sections=self._store(store, redis),
+        self.daemon = daemon.Daemon(scratch, lists=lists, settings={**OPEN, **REJECT}, sections=self._store(store, redis, self.name.replace(" ", "-")),
                                     socket_path=socket_path, name=self.name.replace(" ", "-"))
         if store != "embedded" and not self._understood():
             raise NotInstalled(f"this breakwaterd has no store {store}")
 
     @staticmethod
-    def _store(store, redis):
+    def _store(store, redis, prefix):
+        """Each has a site secret of its own, so each has keys of its own."""
         if store == "embedded":
             return None
-        return {"store": {"backend": store, "redis_server": f"unix:{redis.path}"}}
+        return {"store": {"backend": store, "redis_server": f"unix:{redis.path}", "redis_prefix": f"{prefix}:"}}
 
     def _understood(self):
         """The configuration's loader knows which stores there are."""
