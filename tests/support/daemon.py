@@ -239,13 +239,13 @@ class Daemon:
     def figures(self):
         """What the store knows: deliveries let pass to lists, messages waiting in the ledger. The daemon writes its
         figures with its heartbeat, so this waits for the next two (one may be under way)."""
-        seen = [self._seen_at()]
+        seen = [place.wait_until(self._seen_at, "a first heartbeat of breakwaterd", 15, 0.1)]
         place.wait_until(lambda: self._next_heartbeat(seen), "two heartbeats of breakwaterd", 15, 0.1)
         status = self.status()
         return {"deliveries": status["deliveries"], "held": status["held"]}
 
     def _seen_at(self):
-        return next(h["seen_at"] for h in self.status()["hosts"] if h["host"] == self.host)
+        return next((h["seen_at"] for h in self.status()["hosts"] if h["host"] == self.host), None)
 
     def _next_heartbeat(self, seen):
         at = self._seen_at()
