@@ -26,10 +26,7 @@ class Locked(Case):
         self.breakwater.ctl("list", "stop", WARD, "--reason", "test")
         self.expect("hold", self.send("u0@nhs.example", WARD, mails.post("u0@nhs.example", WARD)))
         # The stop is copied into memory with the next look.
-        seen = [self.breakwater.status()["hosts"][0]["seen_at"]]
-        place.wait_until(lambda: self.breakwater.status()["hosts"][0]["seen_at"] != seen[0], "a heartbeat", 5)
-        seen[0] = self.breakwater.status()["hosts"][0]["seen_at"]
-        place.wait_until(lambda: self.breakwater.status()["hosts"][0]["seen_at"] != seen[0], "a second one", 5)
+        self.breakwater.await_heartbeats()
         other = self.lock()
         self.wait_for("degraded")
         for i in range(1, 4):

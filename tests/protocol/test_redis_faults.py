@@ -27,13 +27,7 @@ class Faults(Shared):
     def await_copies(self):
         """What is stopped is copied to every host with its next look."""
         for d in self.daemons:
-            for _ in range(2):
-                seen = d.log_text(), self.host_row(d)["seen_at"]
-                place.wait_until(lambda d=d, seen=seen: self.host_row(d)["seen_at"] != seen[1], "a heartbeat", 10, 0.1)
-
-    @staticmethod
-    def host_row(d):
-        return next(h for h in d.status()["hosts"] if h["host"] == d.host)
+            d.await_heartbeats()
 
     def ordinary_passes(self):
         verdict = self.send("a@nhs.example", "b@nhs.example", mails.post("a@nhs.example", "b@nhs.example"))

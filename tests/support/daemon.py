@@ -238,11 +238,15 @@ class Daemon:
 
     def figures(self):
         """What the store knows: deliveries let pass to lists, messages waiting in the ledger. The daemon writes its
-        figures with its heartbeat, so this waits for the next two (one may be under way)."""
-        seen = [place.wait_until(self._seen_at, "a first heartbeat of breakwaterd", 15, 0.1)]
-        place.wait_until(lambda: self._next_heartbeat(seen), "two heartbeats of breakwaterd", 15, 0.1)
+        figures with its heartbeat."""
+        self.await_heartbeats()
         status = self.status()
         return {"deliveries": status["deliveries"], "held": status["held"]}
+
+    def await_heartbeats(self):
+        """The next two (one may be under way): everything that was so before is in the store, and in its copies."""
+        seen = [place.wait_until(self._seen_at, "a first heartbeat of breakwaterd", 15, 0.1)]
+        place.wait_until(lambda: self._next_heartbeat(seen), "two heartbeats of breakwaterd", 15, 0.1)
 
     def _seen_at(self):
         return next((h["seen_at"] for h in self.status()["hosts"] if h["host"] == self.host), None)
