@@ -13,8 +13,6 @@
 bool bw_parse_int(struct bw_slice s, int64_t *out);
 /* "0s", "90s", "5m", "1h30m", "2d", "250ms", to milliseconds. A bare "0" is allowed, other bare numbers are not. */
 bool bw_parse_duration_ms(struct bw_slice s, int64_t *out);
-/* "512", "64K", "10M", "2G" (powers of 1024), to bytes. */
-bool bw_parse_bytes(struct bw_slice s, int64_t *out);
 bool bw_parse_bool(struct bw_slice s, bool *out); /* yes/no, on/off, true/false */
 
 /* The shortest exact form that bw_parse_duration_ms reads back: "1h30m", "250ms", "0s". */

@@ -122,28 +122,6 @@ bool bw_parse_duration_ms(struct bw_slice s, int64_t *out)
 	return true;
 }
 
-bool bw_parse_bytes(struct bw_slice s, int64_t *out)
-{
-	static const char units[] = "KMGT";
-	int64_t value;
-
-	if (!take_number(&s, &value) || s.n > 1)
-		return false;
-	if (s.n == 1) {
-		int shift = 0;
-
-		for (size_t i = 0; units[i] != '\0'; i++) {
-			if (units[i] == s.p[0])
-				shift = 10 * ((int)i + 1);
-		}
-		if (shift == 0 || value > (INT64_MAX >> shift))
-			return false;
-		value <<= shift;
-	}
-	*out = value;
-	return true;
-}
-
 bool bw_parse_bool(struct bw_slice s, bool *out)
 {
 	static const struct {

@@ -146,31 +146,11 @@ static void words(void **state)
 	bw_buf_done(&text);
 }
 
-static void bytes(void **state)
-{
-	static const struct {
-		const char *text;
-		int64_t value;
-		bool good;
-	} rows[] = {
-		{ "512", 512, true }, { "64K", 65536, true }, { "2G", INT64_C(2) << 30, true },
-		{ "K", 0, false },    { "1KB", 0, false },    { "9999999999T", 0, false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int64_t value = UNTOUCHED;
-
-		assert_int_equal(bw_parse_bytes(bw_slice_of(rows[i].text), &value), rows[i].good);
-		assert_int_equal(value, rows[i].good ? rows[i].value : UNTOUCHED);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(integers), cmocka_unit_test(durations), cmocka_unit_test(durations_print_as_they_read),
-		cmocka_unit_test(words),    cmocka_unit_test(bytes),
+		cmocka_unit_test(words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
