@@ -29,20 +29,6 @@ static enum bw_cli_exit check_approval(struct cli *c, const struct entries *e)
 	return code == BW_CLI_DONE ? bw_cli_check_release(c, e) : code;
 }
 
-static enum bw_err approve_one(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
-                               struct entry *e)
-{
-	const struct bw_held held = bw_cli_entry_held(e, BW_HELD_WAITING);
-	enum bw_err err = bw_keeper_release(&k->keeper, mta, place, &held, &c->why);
-	struct bw_why ignored;
-
-	if (err != BW_OK)
-		return err;
-	e->done = true;
-	e->note = mta->deliver(place, e->queue_id, &ignored) == BW_OK ? "approved" : "approved, goes out with the next queue run";
-	return BW_OK;
-}
-
 static enum bw_cli_exit run_approve(struct cli *c)
 {
 	static const struct batch batch = {
@@ -50,7 +36,7 @@ static enum bw_cli_exit run_approve(struct cli *c)
 		.done = "approved",
 		.from = BW_HELD_WAITING,
 		.check = check_approval,
-		.one = approve_one,
+		.one = bw_cli_release_one,
 		.event = BW_EVENT_RELEASE,
 	};
 

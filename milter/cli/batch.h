@@ -23,6 +23,9 @@ struct batch {
 enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b);
 /* May these go: not to a list that an operator stopped, and not more at once than a list's budget. BW_CLI_REFUSED; --force lifts it. */
 enum bw_cli_exit bw_cli_check_release(struct cli *c, const struct entries *e);
+/* Lets one go: out of the hold, and the order to deliver it. For struct batch's `one`. */
+enum bw_err bw_cli_release_one(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                               struct entry *e);
 /* `e` as the keeper's functions take it; it borrows. */
 struct bw_held bw_cli_entry_held(const struct entry *e, enum bw_held_state state);
 

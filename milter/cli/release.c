@@ -101,7 +101,7 @@ enum bw_cli_exit bw_cli_check_release(struct cli *c, const struct entries *e)
 /* --- releasing --- */
 
 /* The order to deliver comes last: when it fails, the next queue run delivers. */
-static enum bw_err release_one(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+enum bw_err bw_cli_release_one(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                                struct entry *e)
 {
 	const struct bw_held held = bw_cli_entry_held(e, BW_HELD_WAITING);
@@ -122,7 +122,7 @@ static enum bw_cli_exit run_release(struct cli *c)
 		.done = "released",
 		.from = BW_HELD_WAITING,
 		.check = bw_cli_check_release,
-		.one = release_one,
+		.one = bw_cli_release_one,
 		.event = BW_EVENT_RELEASE,
 		.pacing = true,
 	};
