@@ -130,9 +130,8 @@ static enum bw_err breaker_cas(struct bw_store *s, const struct bw_breaker_key *
                                struct bw_why *why)
 {
 	struct bw_guarded *g = bw_guarded_of(s);
-	enum bw_err err = bw_guarded_breaker_cas(s, key, next, why);
-
 	struct bw_breaker now = *next;
+	enum bw_err err = bw_guarded_breaker_cas(s, key, next, why);
 
 	now.version++; /* as it is stored */
 	if (err == BW_OK)
