@@ -10,63 +10,7 @@
 #define BW_AGENT_H
 
 #include "bw/directory.h"
-#include "bw/mark.h"
-#include "bw/store.h"
-
-enum { BW_QUEUE_ID_BYTES = 48, BW_QUEUE_FILES_MAX = 2, BW_PATH_BYTES = 4096 };
-
-/* Where an MTA's commands, configuration and queue are; NULL: where they usually are. */
-struct bw_mta_place {
-	const char *commands, *config, *queue;
-};
-
-/* One message of the queue. */
-struct bw_queued {
-	struct bw_slice queue_id;
-	bool held;   /* false: elsewhere in the queue, and nothing below is known */
-	bool marked; /* `mark` is genuine */
-	struct bw_mark mark;
-	struct bw_slice sender, subject, message_id;
-	struct bw_slice recipients; /* one a line; cut where there are very many */
-};
-
-/* A file of the queue: where it is, and its name without a directory. */
-struct bw_queue_file {
-	char path[BW_PATH_BYTES];
-	const char *name;
-};
-
-/* The full path of one of the MTA's commands; `option` is what the sentence names that says where it is. BW_ERR_IO. */
-enum bw_err bw_mta_program(const struct bw_mta_place *place, const char *program, const char *option, char path[BW_PATH_BYTES],
-                           struct bw_why *why);
-
-struct bw_archived;
-
-/* What an MTA can be asked. Functions take a queue id that `is_queue_id` has accepted. */
-struct bw_mta {
-	const char *name; /* as the ledger has it */
-	bool (*is_queue_id)(const char *text);
-	/* Out of the hold. BW_ERR_NOT_FOUND (not held any more), BW_ERR_PERMISSION, BW_ERR_IO. */
-	enum bw_err (*release)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
-	/* Delivered now; without it the message waits for the next queue run. */
-	enum bw_err (*deliver)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
-	/* The message that is held under this id. BW_ERR_NOT_FOUND. */
-	enum bw_err (*look)(const struct bw_mta_place *place, const struct bw_key *key, const char *queue_id, BW_EACH(struct bw_queued),
-	                    struct bw_why *why);
-	/* All messages of the queue, the held ones with what stands in them. */
-	enum bw_err (*each)(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued), struct bw_why *why);
-	/* The files that are this held message, envelope and all. */
-	enum bw_err (*files)(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file files[BW_QUEUE_FILES_MAX],
-	                     size_t *count, struct bw_why *why);
-	/* Removed for good. */
-	enum bw_err (*drop)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
-	/* Back into the hold queue as it was; `queue_id` is the one it had and becomes the one it has. What a killed attempt has left is
-	 * taken for its own, so it may be repeated. `note` is called with the id before the MTA can see the message. */
-	enum bw_err (*put)(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
-	                   enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx, struct bw_why *why);
-};
-/* By its name in the ledger; NULL. */
-const struct bw_mta *bw_mta_find(const char *name);
+#include "bw/mta.h"
 
 /* Where a keeper may be killed, in the order in which it gets there; tests kill it at each. */
 enum bw_fault {

@@ -59,10 +59,21 @@ struct bw_config {
 	struct {
 		char *archive; /* directory of deleted messages */
 		int64_t archive_keep_ms, archive_bytes, archive_min_free;
-		char *sendmail_queue;
+		char **postfix_config; size_t postfix_config_count; /* of its instances; none: Postfix's own */
+		char *postfix_commands, *sendmail_commands, *sendmail_config; /* "" where they usually are */
+		char *sendmail_queue;                     /* one directory, or those that a last "*" stands for */
+		int64_t max_messages, max_bytes, min_free; /* of the hold queue; 0: no limit */
+		int64_t keep_ms;                          /* what has waited longer goes into the archive; 0: waits for ever */
+		int64_t reconcile_every_ms;
+		char *helper_socket, *order_key;
 	} hold;
 	struct {
+		bool subject, sender; /* readable in ledger, posts and notices */
+	} privacy;
+	struct {
 		bool senders;                            /* are told that their message waits */
+		bool owners;                             /* of lists are told what waits for them */
+		char *hook;                              /* a program that gets each incident as JSON; "" none */
 		char **admins; size_t admin_count;       /* are told of trips and the like */
 		char **languages; size_t language_count; /* of notices, the first one first */
 		char *from;                              /* "" postmaster@ the first own domain */

@@ -17,6 +17,7 @@
 #include "bw/breaker.h"
 #include "bw/counting.h"
 #include "bw/err.h"
+#include "bw/orders.h"
 #include "bw/records.h"
 
 enum bw_scope { BW_SCOPE_CONVERSATION, BW_SCOPE_LIST, BW_SCOPE_COUNT };
@@ -76,6 +77,26 @@ struct bw_store_ops {
 	enum bw_err (*held_return)(struct bw_store *s, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id,
 	                           int64_t now_ms, struct bw_slice by, struct bw_why *why);
 	enum bw_err (*held_each)(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held), struct bw_why *why);
+	/* Writes a piece of an order, at most BW_ORDER_PIECE items: the first piece makes the row (its state BW_ORDER_WRITING, counts 0), the
+	 * others add items to it; order_move() then makes it run. Repeating a piece changes nothing. BW_ERR_LIMIT: BW_ORDER_ITEMS_MAX;
+	 * BW_ERR_CONFLICT: it is not being written any more. */
+	enum bw_err (*order_put)(struct bw_store *s, const struct bw_order_row *row, const struct bw_order_item *items, size_t n,
+	                         struct bw_why *why);
+	enum bw_err (*order_each)(struct bw_store *s, const struct bw_order_query *query, BW_EACH(struct bw_order_row), struct bw_why *why);
+	/* Items from number `from` on, at most `limit`; with `pending`, only those without a result. */
+	enum bw_err (*order_items)(struct bw_store *s, const struct bw_hash *id, int64_t from, int64_t limit, bool pending,
+	                           BW_EACH(struct bw_order_item), struct bw_why *why);
+	/* BW_ERR_CONFLICT when it is in another state than `from`; BW_ERR_NOT_FOUND. */
+	enum bw_err (*order_move)(struct bw_store *s, const struct bw_hash *id, enum bw_order_state from, enum bw_order_state to,
+	                          int64_t now_ms, struct bw_slice by, struct bw_slice note, struct bw_why *why);
+	/* An item that is pending gets its result, and the order's counts are raised; one that has a result keeps it (BW_OK). */
+	enum bw_err (*order_result)(struct bw_store *s, const struct bw_hash *id, int64_t number, enum bw_item_result result,
+	                            struct bw_slice note, int64_t now_ms, struct bw_why *why);
+	/* Accepted posts, in batches; one that is there already stays as it is. */
+	enum bw_err (*post_put)(struct bw_store *s, const struct bw_post *posts, size_t n, struct bw_why *why);
+	enum bw_err (*post_each)(struct bw_store *s, const struct bw_post_query *query, BW_EACH(struct bw_post), struct bw_why *why);
+	/* All rows of the message `id`; BW_ERR_NOT_FOUND. */
+	enum bw_err (*post_move)(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, struct bw_why *why);
 	enum bw_err (*event_add)(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);
 	enum bw_err (*event_each)(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), struct bw_why *why);
 	/* Collects garbage: whatever is past its time; bounded work a call. */
@@ -100,32 +121,6 @@ enum bw_err bw_store_sqlite_open(const char *path, int64_t busy_ms, struct bw_st
 /* For tests and simulate: what that store takes for wall time where it is given none (`now_ms` 0, the end of temporary
  * settings). Before the first use. */
 void bw_store_sqlite_set_clock(struct bw_store *sqlite, int64_t (*now_ms)(void *ctx), void *ctx);
-
-/* A store that asks `primary` and, when it answers BW_ERR_STORE, goes on with `fallback` until bw_store_guarded_probe()
- * finds the primary back (open breakers made meanwhile are then merged into it). Owns both. `host` is this host's name. */
-enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fallback, struct bw_store **out, struct bw_why *why);
-bool bw_store_guarded_probe(struct bw_store *guarded);
-/* Why the primary is not used: what its last failure said. */
-void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out);
-/* A guarded store of many hosts: `primary` is theirs, `local` this host's. Beyond what a guarded store does,
- * - the ledger of this host's hold queue lies in `local`, and is copied to the primary by bw_store_shared_copy();
- * - `local` has copies of settings and directory, so that a daemon can start while the primary is away;
- * - a primary that was emptied or set back (restarted without its data, failed over to an old copy) gets back what it lost.
- * Owns both. */
-enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local, struct bw_store **out, struct bw_why *why);
-/* Copies in both directions: new ledger entries, settings and directory that changed, and all entries that were held or moved at or
- * after `since_ms` (store time; negative: none). To be called every second or so, off the message path; it may take long, and ends
- * soon after `stop` becomes true. Does nothing while degraded. */
-void bw_store_shared_copy(struct bw_store *shared, int64_t since_ms, const _Atomic bool *stop);
-
-/* A reply to a conversation that is known here to be open is answered without asking the primary (bw_count_in.stops_when_open). This tells
- * the primary of those attempts, and looks whether the conversations are still open; to be called every 100 ms or so, off the message
- * path. What it does not confirm is asked about again after a second. */
-void bw_store_shared_look(struct bw_store *shared);
-
-/* Copies what is stopped now (open breakers, operators' overrides) into the fallback, so that it stays stopped should the primary
- * fail. To be called every second or so; does nothing while degraded. */
-void bw_store_guarded_mirror(struct bw_store *guarded);
 
 /* For simulate and tests: passes on to `inner`, unless told to fail (BW_ERR_STORE) or be slow (as failing when
  * delay_ms is over deadline_ms). Owns `inner`. */

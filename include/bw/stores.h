@@ -11,7 +11,7 @@
 #define BW_STORES_H
 
 #include "bw/config.h"
-#include "bw/store.h"
+#include "bw/store-guarded.h"
 
 struct bw_stores {
 	struct bw_store *store;

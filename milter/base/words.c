@@ -1,4 +1,5 @@
 #include "bw/breaker.h"
+#include "bw/orders.h"
 
 #include <assert.h>
 
@@ -43,7 +44,11 @@ WORDS(side, BW_SIDE_COUNT, "members", "outside")
 WORDS(seen, BW_SEEN_COUNT, "fresh", "retry", "duplicate", "split", "replay")
 WORDS(source, BW_SOURCE_COUNT, "operator", "import", "learned", "config")
 WORDS(event, BW_EVENT_COUNT, "none", "trip", "relapse", "calm", "closed", "hold", "release", "setting", "directory", "operator",
-      "degraded", "recovered")
+      "degraded", "recovered", "order", "refused", "limit", "learned")
+WORDS(order_kind, BW_ORDER_KIND_COUNT, "release", "delete", "restore", "freeze", "thaw", "drop")
+WORDS(order_state, BW_ORDER_STATE_COUNT, "writing", "running", "paused", "stopped", "done", "cancelled")
+WORDS(item_result, BW_ITEM_RESULT_COUNT, "pending", "done", "gone", "refused", "failed")
+WORDS(post_state, BW_POST_STATE_COUNT, "queued", "frozen", "thawed", "dropped")
 WORDS(phase, BW_PHASE_COUNT, "closed", "open", "half-open")
 WORDS(override, BW_OVERRIDE_COUNT, "none", "forced-open", "disabled")
 WORDS(rule, BW_RULE_COUNT, "none", "gate.unconfirmed", "gate.fanout", "conversation.senders", "conversation.replies",

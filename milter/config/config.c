@@ -132,6 +132,7 @@ static const struct section {
 	{ "store", load_rows },
 	{ "internal", load_rows },
 	{ "hold", load_rows },
+	{ "privacy", load_rows },
 	{ "notify", load_rows },
 	{ "tiers", bw_config_load_tiers },
 	{ "lists", bw_config_load_lists },

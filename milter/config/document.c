@@ -232,6 +232,7 @@ void bw_config_print_sample(struct bw_buf *out)
 	print_section(out, "store", "Where state lives.");
 	print_section(out, "internal", "Who is who: our own domains and hosts.");
 	print_section(out, "hold", "Held mail: its archive, and where it is.");
+	print_section(out, "privacy", "What the ledger keeps readable.");
 	print_section(out, "notify", "Who is told of what, by breakwater-agent.");
 	print_tiers(out);
 	print_lists(out);

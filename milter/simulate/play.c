@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "bw/parse.h"
+#include "bw/store-guarded.h"
 #include "play.h"
 
 enum { PLAY_BYTES = 64 << 20 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bw/clock.h"
+#include "bw/store-guarded.h"
 
 enum {
 	STAGE_BYTES = 256 << 20,

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "shared-known.h"
+#include "bw/store-guarded.h"
 #include "store-internal.h"
 
 #define BW_GUARDED_NEWS_MAX 4096

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "bw/clock.h"
-#include "bw/store.h"
+#include "bw/store-guarded.h"
 
 struct backend {
 	const char *name;

@@ -10,10 +10,10 @@ import tree
 
 # Headers that one module shows to the others.
 OWNER = {
-    "base": "arena breaker clock err hash logline mark nearest parse slice verdict words",
+    "base": "arena breaker clock err hash logline mark nearest order orders parse slice verdict words",
     "mail": "mail",
     "policy": "policy settings",
-    "store": "counting records store store-redis",
+    "store": "counting records store store-guarded store-redis",
     "directory": "directory",
     "config": "config",
     "engine": "engine envelope stores",
@@ -21,7 +21,7 @@ OWNER = {
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
     "simulate": "mbox simulate",
     "import": "import",
-    "agent": "agent pace",
+    "agent": "agent helper mta pace",
     "cli": "cli",
 }
 MODULE_OF = {f"{name}.h": module for module, names in OWNER.items() for name in names.split()}
@@ -41,7 +41,7 @@ MAY_SEE = {
     "simulate": ENGINE_SEES | {"engine", "filter"},
     "import": {"base", "records.h"},  # the CLI alone links it: the daemon carries neither libcurl nor libldap
     "daemon": ENGINE_SEES | {"engine", "filter", "milter"},
-    "agent": {"base", "mail", "store", "directory", "config"},
+    "agent": {"base", "mail", "store", "directory", "config", "settings.h", "stores.h"},
     "cli": ENGINE_SEES | {"engine", "filter", "simulate", "import", "agent"},
 }
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "bw/clock.h"
-#include "bw/store.h"
+#include "bw/store-guarded.h"
 
 enum { LISTS = 2300 };
 #define T0 INT64_C(4102444800000)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "bw/clock.h"
-#include "bw/store.h"
+#include "bw/store-guarded.h"
 
 #define T0   INT64_C(4102444800000)
 #define LIST "all@example.org"

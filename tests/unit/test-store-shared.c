@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "bw/clock.h"
-#include "bw/store.h"
+#include "bw/store-guarded.h"
 
 #define LIST  "all@example.org"
 #define OTHER "other@example.org"
@@ -114,7 +114,7 @@ static void set(struct bw_store *s, const char *list, struct bw_hash conversatio
 /* A root and a reply on `list`, then its breaker trips, and one more reply tells of it. */
 static struct bw_hash trip(struct stores *s, const char *list, const char *root)
 {
-	char first[32], second[32];
+	char first[40], second[40];
 
 	snprintf(first, sizeof(first), "%s-1", root);
 	snprintf(second, sizeof(second), "%s-2", root);
