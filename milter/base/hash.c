@@ -1,11 +1,9 @@
 #include "bw/hash.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "secret.h"
 
 _Static_assert(BW_HASH_BYTES == crypto_shorthash_siphashx24_BYTES, "SipHash-128");
 _Static_assert(BW_HASH_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "SipHash key");
@@ -66,63 +64,10 @@ struct bw_hash bw_key_fingerprint(const struct bw_key *key)
 	return bw_hash_slice(key, "fingerprint", BW_S("breakwater"));
 }
 
-/* Writes a new secret, complete or not at all: a reader never sees half a file. */
-static enum bw_err create_key(const char *path, struct bw_why *why)
-{
-	char temporary[4096];
-	char hex[2 * BW_HASH_BYTES + 2];
-	struct bw_hash secret = bw_hash_random();
-	enum bw_err err = BW_OK;
-
-	bw_hash_hex(&secret, hex);
-	hex[sizeof(hex) - 2] = '\n';
-	hex[sizeof(hex) - 1] = '\0';
-	if (snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid()) >= (int)sizeof(temporary))
-		return bw_fail(why, BW_ERR_INPUT, "%s: path is too long", path);
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return bw_fail(why, BW_ERR_IO, "%s: cannot create the site secret: %s", path, strerror(errno));
-	if (write(fd, hex, sizeof(hex) - 1) != (ssize_t)sizeof(hex) - 1 || fsync(fd) != 0)
-		err = bw_fail(why, BW_ERR_IO, "%s: cannot write the site secret: %s", path, strerror(errno));
-	close(fd);
-	/* link(), unlike rename(), does not overwrite a secret that another process made meanwhile. */
-	if (err == BW_OK && link(temporary, path) != 0 && errno != EEXIST)
-		err = bw_fail(why, BW_ERR_IO, "%s: cannot create the site secret: %s", path, strerror(errno));
-	unlink(temporary);
-	sodium_memzero(hex, sizeof(hex));
-	return err;
-}
-
-static enum bw_err read_key(const char *path, struct bw_key *out, struct bw_why *why)
-{
-	char text[128];
-	struct bw_hash secret;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return bw_fail(why, errno == ENOENT ? BW_ERR_NOT_FOUND : BW_ERR_IO, "%s: cannot read the site secret: %s", path,
-		               strerror(errno));
-	ssize_t n = read(fd, text, sizeof(text));
-
-	close(fd);
-	if (n < 0)
-		return bw_fail(why, BW_ERR_IO, "%s: cannot read the site secret: %s", path, strerror(errno));
-	if (!bw_hash_parse(bw_slice_head((struct bw_slice){ text, (size_t)n }, 2 * (size_t)BW_HASH_BYTES), &secret))
-		return bw_fail(why, BW_ERR_INPUT, "%s: the site secret must begin with 32 hexadecimal digits", path);
-	memcpy(out->b, secret.b, BW_HASH_BYTES);
-	sodium_memzero(text, sizeof(text));
-	return BW_OK;
-}
-
 enum bw_err bw_key_load(const char *path, bool create, struct bw_key *out, struct bw_why *why)
 {
-	if (sodium_init() < 0)
-		return bw_fail(why, BW_ERR_IO, "libsodium does not start");
-	enum bw_err err = read_key(path, out, why);
+	const struct secret s = { .path = path, .what = "the site secret", .bytes = BW_HASH_BYTES, .mode = 0600, .create = create };
+	enum bw_err err = secret_load(&s, out->b, why);
 
-	if (err != BW_ERR_NOT_FOUND || !create)
-		return err == BW_ERR_NOT_FOUND ? BW_ERR_IO : err;
-	err = create_key(path, why);
-	return err == BW_OK ? read_key(path, out, why) : err;
+	return err == BW_ERR_NOT_FOUND || err == BW_ERR_PERMISSION ? BW_ERR_IO : err;
 }

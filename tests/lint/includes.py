@@ -10,7 +10,7 @@ import tree
 
 # Headers that one module shows to the others.
 OWNER = {
-    "base": "arena breaker clock err hash logline mark nearest order orders parse slice verdict words",
+    "base": "arena breaker clock err hash logline mark nearest order orders parse seal slice verdict words",
     "mail": "mail",
     "policy": "policy settings",
     "store": "counting records store store-guarded store-redis",
