@@ -30,11 +30,16 @@ static int64_t gap(const struct bw_pace *p, int64_t deliveries)
 	return deliveries / p->budget * BW_MINUTE_MS + (deliveries % p->budget * BW_MINUTE_MS + p->budget - 1) / p->budget;
 }
 
+/* One that came a little late does not move those after it, so the budget is used as it was given; what comes later than a whole gap
+ * makes nothing up: no burst after a pause. */
 void bw_pace_sent(struct bw_pace *p, int64_t now_ms, int64_t deliveries)
 {
+	int64_t wait_ms = gap(p, deliveries);
+	int64_t from_ms = p->next_ms <= now_ms && now_ms - p->next_ms < wait_ms ? p->next_ms : now_ms;
+
 	p->sent++;
 	p->deliveries += deliveries > 0 ? deliveries : 0;
-	p->next_ms = now_ms + gap(p, deliveries);
+	p->next_ms = from_ms + wait_ms;
 	if (--p->left > 0)
 		return;
 	p->round = p->round < ROUND_MOST ? 2 * p->round : ROUND_MOST;

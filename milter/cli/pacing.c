@@ -6,29 +6,13 @@
 #include "bw/clock.h"
 #include "bw/parse.h"
 
-#define OBSERVE_MS    (2 * BW_MINUTE_MS) /* unless --observe says otherwise */
-#define LOOK_EVERY_MS (2 * BW_SECOND_MS)
-#define NAP_MS        250
+#define OBSERVE_MS (2 * BW_MINUTE_MS) /* unless --observe says otherwise */
+#define NAP_MS     250
 
-/* So many different people who answer to a list since its release began are a flare-up; one is a straggler. */
-enum { FLARE_SENDERS = 2 };
-
-void bw_cli_pacing_start(struct pacing *p, struct cli *c, const struct entries *e)
+static bool is_ours(void *ctx, struct bw_slice list)
 {
-	*p = (struct pacing){ .c = c, .entries = e, .started_ms = c->now_ms, .now_ms = c->now_ms, .looked_ms = c->now_ms };
-	bw_pace_start(&p->pace, c->args.pace, c->args.observe_ms > 0 ? c->args.observe_ms : OBSERVE_MS, c->now_ms);
-}
+	const struct entries *e = ctx;
 
-/* --- the storm --- */
-
-struct looking {
-	const struct pacing *p;
-	struct bw_why *what;
-	bool flare;
-};
-
-static bool is_ours(const struct entries *e, struct bw_slice list)
-{
 	for (size_t i = 0; i < e->count; i++) {
 		for (size_t k = 0; k < e->at[i].share_count; k++) {
 			if (bw_slice_equal(bw_slice_of(e->at[i].shares[k].list), list))
@@ -38,35 +22,16 @@ static bool is_ours(const struct entries *e, struct bw_slice list)
 	return false;
 }
 
-static bool look_at(void *ctx, const struct bw_breaker_row *row)
+int64_t bw_cli_observe_ms(const struct cli *c)
 {
-	struct looking *l = ctx;
-	bool tripped = row->record.phase == BW_PHASE_OPEN && row->record.since_ms > l->p->started_ms;
-
-	if (!tripped && row->senders < FLARE_SENDERS)
-		return true;
-	l->flare = is_ours(l->p->entries, row->key.list);
-	if (l->flare && tripped)
-		bw_fail(l->what, BW_OK, "a breaker of %.*s has tripped", (int)row->key.list.n, row->key.list.p);
-	else if (l->flare)
-		bw_fail(l->what, BW_OK, "%lld people have written to %.*s while it is stopped", (long long)row->senders,
-		        (int)row->key.list.n, row->key.list.p);
-	return !l->flare;
+	return c->args.observe_ms > 0 ? c->args.observe_ms : OBSERVE_MS;
 }
 
-/* Attempts since the release began are counted by the breakers that stop them. A store that does not answer says nothing of calm. */
-static bool is_flaring(struct pacing *p, struct bw_why *what)
+void bw_cli_pacing_start(struct pacing *p, struct cli *c, struct entries *e)
 {
-	struct bw_store *store = p->c->store;
-	struct looking l = { p, what, false };
-	int64_t window_ms = p->now_ms - p->started_ms;
-
-	p->looked_ms = p->now_ms;
-	if (window_ms <= 0)
-		return false;
-	if (store->ops->breaker_each(store, p->now_ms, window_ms, false, look_at, &l, what) != BW_OK)
-		return true;
-	return l.flare;
+	*p = (struct pacing){ .c = c, .entries = e, .now_ms = c->now_ms, .flare = { .is_ours = is_ours, .ctx = e } };
+	bw_flare_start(&p->flare, c->store, c->now_ms);
+	bw_pace_start(&p->pace, c->args.pace, bw_cli_observe_ms(c), c->now_ms);
 }
 
 /* --- the wait --- */
@@ -102,9 +67,7 @@ enum bw_cli_exit bw_cli_pacing_wait(struct pacing *p)
 	struct bw_why what = { "" };
 
 	for (;;) {
-		bool due = p->now_ms >= p->pace.next_ms || p->now_ms >= p->looked_ms + LOOK_EVERY_MS;
-
-		switch (bw_pace_next(&p->pace, p->now_ms, due && is_flaring(p, &what))) {
+		switch (bw_flare_next(&p->flare, &p->pace, p->now_ms, &what)) {
 		case BW_PACE_SEND:
 			return BW_CLI_DONE;
 		case BW_PACE_STOP:

@@ -8,19 +8,20 @@
 #ifndef BW_CLI_PACING_H
 #define BW_CLI_PACING_H
 
-#include "bw/pace.h"
+#include "bw/flare.h"
 #include "held.h"
 
 struct pacing {
 	struct cli *c;
 	const struct entries *entries;
 	struct bw_pace pace;
-	int64_t started_ms;
-	int64_t now_ms;    /* store time, kept up by waiting */
-	int64_t looked_ms; /* for a flare-up */
+	struct bw_flare flare;
+	int64_t now_ms; /* store time, kept up by waiting */
 };
 
-void bw_cli_pacing_start(struct pacing *p, struct cli *c, const struct entries *e);
+/* How long each round is watched: --observe, or two minutes. */
+int64_t bw_cli_observe_ms(const struct cli *c);
+void bw_cli_pacing_start(struct pacing *p, struct cli *c, struct entries *e);
 /* Until the next message may go. */
 enum bw_cli_exit bw_cli_pacing_wait(struct pacing *p);
 void bw_cli_pacing_sent(struct pacing *p, const struct entry *e);

@@ -21,7 +21,7 @@ OWNER = {
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
     "simulate": "mbox simulate",
     "import": "import",
-    "agent": "agent helper mta pace",
+    "agent": "agent flare helper mta pace",
     "cli": "cli",
 }
 MODULE_OF = {f"{name}.h": module for module, names in OWNER.items() for name in names.split()}

@@ -98,6 +98,22 @@ static void no_burst(void **state)
 	assert_int_equal(bw_pace_next(&p, BW_HOUR_MS + 1, false), BW_PACE_WAIT);
 }
 
+/* Each comes a little late: what was lost is made up by the next, and an hour still has its whole budget. */
+static void a_little_late(void **state)
+{
+	struct bw_pace p;
+	int64_t now = 0, sent = 0;
+
+	(void)state;
+	bw_pace_start(&p, 60000, 0, 0);
+	for (; p.next_ms < BW_HOUR_MS; sent++) {
+		now = p.next_ms + 400; /* of a second between two */
+		assert_int_equal(bw_pace_next(&p, now, false), BW_PACE_SEND);
+		bw_pace_sent(&p, now, 1000);
+	}
+	assert_in_range(sent, 3599, 3600);
+}
+
 static void a_flare_up_ends_it(void **state)
 {
 	struct bw_pace p;
@@ -116,7 +132,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(canary_and_rounds), cmocka_unit_test(budget),   cmocka_unit_test(an_hour),
-		cmocka_unit_test(no_burst),          cmocka_unit_test(a_flare_up_ends_it),
+		cmocka_unit_test(no_burst),          cmocka_unit_test(a_little_late),
+		cmocka_unit_test(a_flare_up_ends_it),
 	};
 
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
