@@ -39,7 +39,7 @@ int64_t bw_redis_given(const struct bw_redis *s, int64_t now_ms)
 {
 	if (now_ms > 0 || s->clock == NULL)
 		return now_ms > 0 ? now_ms : 0;
-	int64_t clock_ms = s->clock(s->clock_ctx), last_ms = atomic_load(&s->last_ms);
+	int64_t clock_ms = s->clock(s->clock_ctx), last_ms = bw_redis_least(s);
 
 	return clock_ms > last_ms ? clock_ms : last_ms;
 }
@@ -51,12 +51,14 @@ enum bw_err bw_redis_check_time(int64_t now_ms, struct bw_why *why)
 	return BW_OK;
 }
 
+int64_t bw_redis_least(const struct bw_redis *s)
+{
+	return bw_store_clock_least(&s->seen, bw_clock_monotonic_ms());
+}
+
 void bw_redis_saw(struct bw_redis *s, int64_t now_ms)
 {
-	int64_t last_ms = atomic_load(&s->last_ms);
-
-	while (last_ms < now_ms && !atomic_compare_exchange_weak(&s->last_ms, &last_ms, now_ms))
-		continue;
+	bw_store_clock_saw(&s->seen, now_ms, bw_clock_monotonic_ms());
 }
 
 /* --- running --- */
@@ -74,7 +76,7 @@ void bw_redis_begin_list(struct bw_redis *s, struct bw_redis_exchange *x, enum b
 	bw_redis_list_keys(s, list, &keys);
 	bw_redis_begin_script(x, script, keys.keys, BW_REDIS_LIST_KEYS, 3 + arguments);
 	bw_redis_add_number(x, bw_redis_given(s, now_ms));
-	bw_redis_add_number(x, atomic_load(&s->last_ms));
+	bw_redis_add_number(x, bw_redis_least(s));
 	bw_redis_add(x, list);
 }
 
@@ -104,7 +106,7 @@ void bw_redis_begin_site(struct bw_redis *s, struct bw_redis_exchange *x, enum b
 		keys[n] = bw_redis_key(s, site_keys[script][n], texts[n]);
 	bw_redis_begin_script(x, script, keys, n, 3 + arguments);
 	bw_redis_add_number(x, bw_redis_given(s, now_ms));
-	bw_redis_add_number(x, atomic_load(&s->last_ms));
+	bw_redis_add_number(x, bw_redis_least(s));
 	bw_redis_add_text(x, todo);
 }
 

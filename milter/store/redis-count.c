@@ -114,7 +114,7 @@ static void add_numbers(struct bw_redis *s, struct bw_redis_exchange *x, const s
 	struct packer p = { .n = 0 };
 
 	put(&p, 6, bw_redis_given(s, in->now_ms));
-	put(&p, 6, atomic_load(&s->last_ms));
+	put(&p, 6, bw_redis_least(s));
 	put(&p, 1, in->side);
 	put_flags(&p, in);
 	put(&p, 7, in->deliveries);
@@ -244,7 +244,7 @@ enum bw_err bw_redis_count(struct bw_store *store, const struct bw_count_in *in,
 		if (!in[i].peek)
 			bw_redis_index_list(s, x, in[i].list);
 		/* A given time is one that nobody has seen yet: only in tests and simulations. */
-		if (!in[i].peek && in[i].now_ms > atomic_load(&s->last_ms))
+		if (!in[i].peek && in[i].now_ms > bw_redis_least(s))
 			bw_redis_begin_site(s, x, BW_REDIS_SETTINGS, in[i].now_ms, "saw", 0);
 	}
 	err = bw_redis_run(s, BW_REDIS_LANE_COUNTING, x, 0, why);

@@ -38,7 +38,7 @@ struct bw_redis {
 	char prefix[BW_REDIS_PREFIX_BYTES];
 	int64_t deadline_ms;
 	struct bw_redis_link *link;
-	_Atomic int64_t last_ms; /* latest store time this process has seen */
+	struct bw_store_clock seen; /* store time as this process knows it */
 	int64_t (*clock)(void *ctx);
 	void *clock_ctx;
 	pthread_mutex_t lock; /* of the rest */
@@ -83,6 +83,8 @@ enum bw_err bw_redis_no_memory(struct bw_why *why);
 int64_t bw_redis_given(const struct bw_redis *s, int64_t now_ms);
 enum bw_err bw_redis_check_time(int64_t now_ms, struct bw_why *why);
 void bw_redis_saw(struct bw_redis *s, int64_t now_ms);
+/* Not before it is it now. */
+int64_t bw_redis_least(const struct bw_redis *s);
 
 /* --- small things --- */
 

@@ -105,7 +105,7 @@ static void add_call(const struct batch *b, struct bw_redis_exchange *x, const s
 		keys[i] = bw_redis_key(b->s, name, texts[i]);
 	}
 	bw_redis_begin_script(x, BW_REDIS_METER, keys, c->n, BEFORE_KEYS + A_KEY * c->n);
-	bw_redis_add_number(x, atomic_load(&b->s->last_ms));
+	bw_redis_add_number(x, bw_redis_least(b->s));
 	bw_redis_add_number(x, BW_METER_SLOT_MS);
 	for (size_t i = 0; i < c->n; i++) {
 		const struct bw_meter_in *row = &b->rows[c->rows[i]];

@@ -28,7 +28,7 @@ static enum bw_err now(struct bw_store *store, int64_t *now_ms, struct bw_why *w
 		err = bw_redis_bad_reply("the time", why);
 	if (err == BW_OK) {
 		bw_redis_saw(s, at_ms);
-		*now_ms = atomic_load(&s->last_ms);
+		*now_ms = bw_redis_least(s);
 	}
 	bw_redis_exchange_unref(&x);
 	return err;
@@ -210,6 +210,8 @@ enum bw_err bw_store_redis_open(const struct bw_store_redis_options *options, st
 	s->deadline_ms = options->deadline_ms == 0 ? DEADLINE_MS : options->deadline_ms;
 	s->clock = options->clock;
 	s->clock_ctx = options->clock_ctx;
+	bw_store_clock_init(&s->seen);
+	s->seen.still = options->clock != NULL;
 	snprintf(s->prefix, sizeof(s->prefix), "%s", options->prefix == NULL ? "bw:" : options->prefix);
 	pthread_mutex_init(&s->lock, NULL);
 	bool complete = make_target(options, &target);

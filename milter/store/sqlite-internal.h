@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "store-internal.h"
 #include "bw/store.h"
 #include "sqlite-sql.h"
 
@@ -71,7 +72,7 @@ struct bw_sqlite {
 	pthread_mutex_t gate_lock; /* one writing transaction at a time in this process; others are SQLite's business */
 	pthread_cond_t gate_opens;
 	bool gate_taken;
-	_Atomic int64_t last_ms;      /* latest store time this process has seen */
+	struct bw_store_clock seen;   /* store time as this process knows it */
 	struct bw_sqlite_sweep sweep; /* where the next expire() goes on */
 	int64_t (*clock)(void *ctx);  /* wall time; tests and simulate put their own */
 	void *clock_ctx;

@@ -75,7 +75,7 @@ void bw_sqlite_clock_keep(struct bw_sqlite_lane *lane)
 int64_t bw_sqlite_now(struct bw_sqlite_lane *lane, int64_t given_ms)
 {
 	int64_t now_ms = given_ms > 0 ? given_ms : lane->store->clock(lane->store->clock_ctx);
-	int64_t last_ms = atomic_load(&lane->store->last_ms);
+	int64_t last_ms = bw_store_clock_least(&lane->store->seen, bw_clock_monotonic_ms());
 
 	if (last_ms < lane->seen_ms)
 		last_ms = lane->seen_ms;
@@ -91,10 +91,8 @@ int64_t bw_sqlite_now(struct bw_sqlite_lane *lane, int64_t given_ms)
 void bw_sqlite_clock_end(struct bw_sqlite_lane *lane)
 {
 	struct bw_sqlite *s = lane->store;
-	int64_t last_ms = atomic_load(&s->last_ms);
 
-	while (last_ms < lane->seen_ms && !atomic_compare_exchange_weak(&s->last_ms, &last_ms, lane->seen_ms))
-		continue;
+	bw_store_clock_saw(&s->seen, lane->seen_ms, bw_clock_monotonic_ms());
 	if (lane->seen_ms < lane->stored_ms + BW_SECOND_MS && lane->seen_ms <= s->clock(s->clock_ctx))
 		return;
 	bw_sqlite_meta_put(lane, "clock", lane->seen_ms);
@@ -111,6 +109,7 @@ void bw_store_sqlite_set_clock(struct bw_store *s, int64_t (*now_ms)(void *ctx),
 {
 	bw_sqlite_of(s)->clock = now_ms;
 	bw_sqlite_of(s)->clock_ctx = ctx;
+	bw_sqlite_of(s)->seen.still = true;
 }
 
 static enum bw_err run_now(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
@@ -232,6 +231,7 @@ static struct bw_sqlite *new_store(const char *path, int64_t busy_ms)
 	s->counting = &s->lanes[0];
 	s->ledger = s->memory ? &s->lanes[0] : &s->lanes[1];
 	s->clock = wall_clock;
+	bw_store_clock_init(&s->seen);
 	for (size_t i = 0; i < sizeof(s->lanes) / sizeof(s->lanes[0]); i++)
 		pthread_mutex_init(&s->lanes[i].lock, NULL);
 	pthread_mutex_init(&s->gate_lock, NULL);

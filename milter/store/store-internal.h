@@ -6,9 +6,21 @@
 #ifndef BW_STORE_INTERNAL_H
 #define BW_STORE_INTERNAL_H
 
+#include "bw/clock.h"
 #include "bw/store.h"
 
 #define BW_STORE_LIST_BYTES_MAX 1024 /* of a list's address */
+
+/* Store time as one process knows it: never before the latest that it has seen, and never standing still. Where wall time was set back, it
+ * goes on at nine tenths of the pace of monotonic time, until wall time has caught up. */
+struct bw_store_clock {
+	_Atomic int64_t base_ms; /* latest time seen, less nine tenths of the monotonic time then */
+	bool still;              /* tests and simulate move time themselves: no pace of its own */
+};
+void bw_store_clock_init(struct bw_store_clock *c);
+/* The earliest that it can be now; 0 where nothing was seen. `monotonic_ms`: bw_clock_monotonic_ms(). */
+int64_t bw_store_clock_least(const struct bw_store_clock *c, int64_t monotonic_ms);
+void bw_store_clock_saw(struct bw_store_clock *c, int64_t seen_ms, int64_t monotonic_ms);
 
 /* How long a host counts as alive after its last heartbeat. */
 #define BW_STORE_ALIVE_MS INT64_C(10000)

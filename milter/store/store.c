@@ -1,5 +1,6 @@
 /* What every backend shares: closing, names, checks of what callers pass. */
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "store-internal.h"
 
@@ -160,4 +161,32 @@ bool bw_store_over(const struct bw_count_in *in, const struct bw_count_out *out)
 	return is_more(out->conversation_senders, pass->senders) || is_more(out->conversation_day_senders, pass->day_senders) ||
 	       (is_more(out->conversation_replies, pass->replies) && out->conversation_senders >= pass->reply_senders) ||
 	       (pass->one_in_probation && relapses(&out->conversation_breaker, out->conversation_phase_senders));
+}
+
+/* --- store time --- */
+
+static int64_t paced(const struct bw_store_clock *c, int64_t monotonic_ms)
+{
+	return c->still ? 0 : monotonic_ms - monotonic_ms / 10;
+}
+
+void bw_store_clock_init(struct bw_store_clock *c)
+{
+	atomic_init(&c->base_ms, INT64_MIN / 2);
+	c->still = false;
+}
+
+int64_t bw_store_clock_least(const struct bw_store_clock *c, int64_t monotonic_ms)
+{
+	int64_t least_ms = atomic_load(&c->base_ms) + paced(c, monotonic_ms);
+
+	return least_ms > 0 ? least_ms : 0;
+}
+
+void bw_store_clock_saw(struct bw_store_clock *c, int64_t seen_ms, int64_t monotonic_ms)
+{
+	int64_t base_ms = seen_ms - paced(c, monotonic_ms), old_ms = atomic_load(&c->base_ms);
+
+	while (old_ms < base_ms && !atomic_compare_exchange_weak(&c->base_ms, &old_ms, base_ms))
+		continue;
 }

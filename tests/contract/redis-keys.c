@@ -1,4 +1,5 @@
 /* What Redis sees of us: how many connections and calls, which keys, for how long, and how much. */
+#include "bw/clock.h"
 #include "contract.h"
 #include "redis-server.h"
 
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { THREADS = 40, MESSAGES = 25, REPLY_BYTES = 60000 };
 
@@ -344,12 +346,34 @@ static void a_newer_format_is_refused(void **state)
 	assert_non_null(strstr(why.text, "another version of breakwater"));
 }
 
+/* --- the clock --- */
+
+/* The server's clock was a day ahead, and was set back: store time goes on all the same. */
+static void the_clock_was_ahead(void **state)
+{
+	struct scene *c = *state;
+	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	const int64_t ahead_ms = bw_clock_now_ms() + BW_DAY_MS;
+	struct bw_count_in in = mail(ahead_ms, "m1", "ann", NULL);
+	struct bw_count_out out;
+	int64_t now_ms = 0;
+
+	assert_int_equal(c->store->ops->count(c->store, &in, &out, 1, NULL), BW_OK);
+	assert_int_equal(out.now_ms, ahead_ms);
+	nanosleep(&pause, NULL);
+	assert_int_equal(c->store->ops->now(c->store, &now_ms, NULL), BW_OK);
+	assert_true(now_ms >= out.now_ms + 80);
+	in = mail(0, "m2", "ann", NULL);
+	assert_int_equal(c->store->ops->count(c->store, &in, &out, 1, NULL), BW_OK);
+	assert_true(out.now_ms >= now_ms);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SCENE(two_connections_and_one_call_a_list), SCENE(every_key_has_an_end),  SCENE(no_threshold_is_stored),
 		SCENE(counting_keeps_a_busy_list_small),    SCENE(expiry_leaves_nothing), SCENE(hostile_names),
-		SCENE(hosts_are_upgraded_one_by_one), SCENE(a_newer_format_is_refused),
+		SCENE(hosts_are_upgraded_one_by_one), SCENE(a_newer_format_is_refused), SCENE(the_clock_was_ahead),
 	};
 
 	return cmocka_run_group_tests_name("redis-keys", tests, NULL, NULL);
