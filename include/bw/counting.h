@@ -86,6 +86,7 @@ enum bw_meter {
 	BW_METER_POSTS,      /* new posts of one identity to lists of which it is no poster */
 	BW_METER_MAILBOX,    /* messages to one mailbox */
 	BW_METER_DELIVERIES, /* of the whole installation: one key */
+	BW_METER_NOTICES,    /* of agents: which of them is there, and what has been told */
 	BW_METER_COUNT
 };
 

@@ -64,6 +64,7 @@ struct bw_event_row {
 	int64_t id, at_ms;
 	enum bw_event event;
 	struct bw_slice host, list, guard, text, owner;
+	struct bw_hash conversation; /* of a conversation's breaker; else zero */
 };
 
 struct bw_host_row {

@@ -88,8 +88,9 @@ enum bw_event {
 	BW_EVENT_RECOVERED,
 	BW_EVENT_ORDER,     /* an order on held or queued mail: given, paused, stopped, done */
 	BW_EVENT_REFUSED,   /* an order that the helper did not carry out: forged, replayed, not the message that was meant */
-	BW_EVENT_LIMIT,     /* the hold queue is full, or has room again */
+	BW_EVENT_LIMIT,     /* the hold queue of a host is full */
 	BW_EVENT_LEARNED,   /* a size was seen that the directory does not know */
+	BW_EVENT_ROOM,      /* a hold queue that was full has room again */
 	BW_EVENT_COUNT
 };
 

@@ -44,7 +44,7 @@ WORDS(side, BW_SIDE_COUNT, "members", "outside")
 WORDS(seen, BW_SEEN_COUNT, "fresh", "retry", "duplicate", "split", "replay")
 WORDS(source, BW_SOURCE_COUNT, "operator", "import", "learned", "config")
 WORDS(event, BW_EVENT_COUNT, "none", "trip", "relapse", "calm", "closed", "hold", "release", "setting", "directory", "operator",
-      "degraded", "recovered", "order", "refused", "limit", "learned")
+      "degraded", "recovered", "order", "refused", "limit", "learned", "room")
 WORDS(order_kind, BW_ORDER_KIND_COUNT, "release", "delete", "restore", "freeze", "thaw", "drop")
 WORDS(order_state, BW_ORDER_STATE_COUNT, "writing", "running", "paused", "stopped", "done", "cancelled")
 WORDS(item_result, BW_ITEM_RESULT_COUNT, "pending", "done", "gone", "refused", "failed")

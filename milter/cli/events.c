@@ -17,8 +17,10 @@ struct listing {
 
 static json_t *event_json(const struct bw_event_row *row)
 {
+	char conversation[2 * BW_HASH_BYTES + 1];
 	json_t *o = json_object();
 
+	bw_hash_hex(&row->conversation, conversation);
 	bw_cli_put_int(o, "id", row->id);
 	bw_cli_put_time(o, "at", row->at_ms);
 	bw_cli_put_text(o, "event", bw_event_name(row->event));
@@ -27,6 +29,7 @@ static json_t *event_json(const struct bw_event_row *row)
 	bw_cli_put(o, "guard", row->guard);
 	bw_cli_put(o, "text", row->text);
 	bw_cli_put(o, "owner", row->owner);
+	bw_cli_put_text(o, "conversation", bw_hash_is_zero(&row->conversation) ? NULL : conversation);
 	return o;
 }
 

@@ -48,7 +48,7 @@ static void add_event(struct trial *t, size_t i, enum bw_scope scope, const stru
 		.list = t->in[i].list,
 		.guard = bw_slice_of(bw_guard_name(guard_of(scope))),
 		.text = bw_slice_of(text),
-		.owner = { NULL, 0 },
+		.conversation = scope == BW_SCOPE_CONVERSATION ? t->out[i].conversation : (struct bw_hash){ { 0 } },
 	};
 
 	(void)store->ops->event_add(store, &row, NULL); /* the log line below says the same */

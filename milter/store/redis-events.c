@@ -16,11 +16,12 @@ enum bw_err bw_redis_event_add(struct bw_store *store, const struct bw_event_row
 
 	if (x == NULL)
 		return err != BW_OK ? err : bw_redis_no_memory(why);
-	bw_redis_begin_site(s, x, BW_REDIS_EVENTS, row->at_ms, "add", 7);
+	bw_redis_begin_site(s, x, BW_REDIS_EVENTS, row->at_ms, "add", 8);
 	bw_redis_add_number(x, row->event);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		bw_redis_add(x, bw_redis_cut(texts[i]));
 	bw_redis_add_number(x, TTL_MS);
+	bw_redis_add_hash(x, &row->conversation);
 	err = bw_redis_run_number(s, x, &id, why);
 	bw_redis_exchange_unref(&x);
 	return err;
@@ -55,6 +56,7 @@ static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 	row.guard = bw_redis_take_text(record);
 	row.text = bw_redis_take_text(record);
 	row.owner = bw_redis_take_text(record);
+	row.conversation = bw_redis_take_hash(record);
 	return !record->bad && taker->each(taker->ctx, &row);
 }
 

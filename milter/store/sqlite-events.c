@@ -9,7 +9,7 @@ static enum bw_err run_add(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 	bw_sqlite_run(lane, BW_SQL_EVENT_ADD,
 	              ARGS(INT(bw_sqlite_now(lane, e->at_ms)), INT(e->event), TEXT(bw_sqlite_cut(e->host)),
 	                   TEXT(bw_sqlite_cut(e->list)), TEXT(bw_sqlite_cut(e->guard)), TEXT(bw_sqlite_cut(e->text)),
-	                   TEXT(bw_sqlite_cut(e->owner))));
+	                   TEXT(bw_sqlite_cut(e->owner)), HASH(&e->conversation)));
 	return BW_OK;
 }
 
@@ -31,6 +31,7 @@ static void read_row(struct bw_sqlite_lane *lane, sqlite3_stmt *row, struct bw_a
 		.guard = bw_sqlite_keep(arena, row, 5),
 		.text = bw_sqlite_keep(arena, row, 6),
 		.owner = bw_sqlite_keep(arena, row, 7),
+		.conversation = bw_sqlite_hash(row, 8),
 	};
 }
 

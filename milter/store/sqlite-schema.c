@@ -94,6 +94,9 @@ static const char later[] =
 	"CREATE INDEX IF NOT EXISTS held_by_list ON held_list(list, held);"
 	"CREATE TRIGGER IF NOT EXISTS held_gone AFTER DELETE ON held BEGIN DELETE FROM held_list WHERE held = old.seq; END;";
 
+/* Columns that they may lack. */
+static const char later_conversation[] = "ALTER TABLE event ADD COLUMN conversation BLOB;";
+
 /* The directory: each source has rows of its own. Older files have one row an address, in a table that is emptied into this one. */
 static const char directory[] =
 	"CREATE TABLE IF NOT EXISTS directory_row(version INTEGER PRIMARY KEY, address TEXT NOT NULL, owner TEXT NOT NULL,"
@@ -164,6 +167,14 @@ static enum bw_err look(struct bw_sqlite_lane *lane, bool *empty, struct bw_why 
 	return BW_OK;
 }
 
+static enum bw_err make_columns(struct bw_sqlite_lane *lane, struct bw_why *why)
+{
+	int64_t there = 0;
+	enum bw_err err = read_number(lane, "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'conversation'", &there, why);
+
+	return err == BW_OK && there == 0 ? execute(lane, later_conversation, why) : err;
+}
+
 static enum bw_err make_directory(struct bw_sqlite_lane *lane, struct bw_why *why)
 {
 	int64_t old = 0;
@@ -187,6 +198,8 @@ static enum bw_err create(struct bw_sqlite_lane *lane, struct bw_why *why)
 		err = execute(lane, schema, why);
 	if (err == BW_OK)
 		err = execute(lane, later, why);
+	if (err == BW_OK)
+		err = make_columns(lane, why);
 	if (err == BW_OK)
 		err = make_directory(lane, why);
 	if (err == BW_OK)

@@ -180,11 +180,11 @@ static const char *const texts[] = {
 	[BW_SQL_HELD_EACH] = "SELECT " HELD_COLUMNS " FROM held WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL" HELD_FILTER,
 	[BW_SQL_HELD_ONE] = "SELECT " HELD_COLUMNS " FROM held WHERE id = ?3 AND ?2 AND seq > ?1" HELD_FILTER,
 	[BW_SQL_EVENT_ADD] =
-		"INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
-		"?7)",
+		"INSERT INTO event(at_ms, event, host, list, guard, text, owner, conversation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
+		"?7, ?8)",
 	[BW_SQL_EVENT_START] = "SELECT id FROM event WHERE at_ms >= ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
 	[BW_SQL_EVENT_EACH] =
-		"SELECT id, at_ms, event, host, list, guard, text, owner FROM event WHERE id > ?1 AND at_ms >= ?2 "
+		"SELECT id, at_ms, event, host, list, guard, text, owner, conversation FROM event WHERE id > ?1 AND at_ms >= ?2 "
 		"ORDER BY id",
 
 	/* Expiry: the rows after a place and which of them are past their time; ?5 is the oldest time that is kept less one. */

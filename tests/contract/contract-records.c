@@ -84,7 +84,7 @@ struct events {
 	int n;
 	int64_t last_id;
 	char texts[4096];
-	struct bw_event_row last;
+	struct bw_event_row first, last;
 	size_t last_bytes;
 };
 
@@ -94,7 +94,8 @@ static bool note_event(void *ctx, const struct bw_event_row *row)
 	size_t at = strlen(e->texts);
 
 	assert_true(row->id > e->last_id);
-	e->n++;
+	if (e->n++ == 0)
+		e->first = *row;
 	e->last_id = row->id;
 	e->last = *row;
 	e->last_bytes = row->text.n;
@@ -118,12 +119,14 @@ static void history(void **state)
 	struct bw_event_row row = {
 		.host = BW_S("mx1"), .list = BW_S(LIST), .guard = BW_S("list"), .owner = BW_S("ops"), .event = BW_EVENT_TRIP
 	};
+	const struct bw_hash conversation = { { 1, 2, 3 } };
 	char text[8];
 
 	for (int i = 1; i <= 5; i++) {
 		snprintf(text, sizeof(text), "e%d", i);
 		row.text = bw_slice_of(text);
 		row.at_ms = T0 + i;
+		row.conversation = i == 5 ? conversation : (struct bw_hash){ { 0 } };
 		assert_ok(s->ops->event_add(s, &row, &why));
 	}
 	struct events e = events(s, 0, 0);
@@ -131,6 +134,8 @@ static void history(void **state)
 	assert_string_equal(e.texts, "e1 e2 e3 e4 e5 ");
 	assert_int_equal(e.last.event, BW_EVENT_TRIP);
 	assert_int_equal(e.last.at_ms, T0 + 5);
+	assert_true(bw_hash_equal(&e.last.conversation, &conversation));
+	assert_false(bw_hash_equal(&e.first.conversation, &conversation));
 	assert_string_equal(events(s, T0 + 3, 0).texts, "e3 e4 e5 ");
 	assert_string_equal(events(s, 0, 2).texts, "e4 e5 "); /* the newest, oldest first */
 	assert_string_equal(events(s, T0 + 5, 2).texts, "e5 ");

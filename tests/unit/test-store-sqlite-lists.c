@@ -40,9 +40,36 @@ static void an_older_directory(void **state)
 	assert_string_equal(lists(), "2:a@x/operator=40 5:b@x/import=900? 6:c@x/operator=3- ");
 }
 
+static bool note_conversation(void *ctx, const struct bw_event_row *row)
+{
+	struct bw_hash *last = ctx;
+
+	*last = row->conversation;
+	return true;
+}
+
+static void an_older_history(void **state)
+{
+	const struct bw_event_row row = { .event = BW_EVENT_TRIP, .text = BW_S("new"), .conversation = { { 7 } } };
+	struct bw_store *s = kit_open(1000);
+	struct bw_hash last = { { 1 } };
+
+	(void)state;
+	bw_store_close(&s);
+	kit_sql("ALTER TABLE event DROP COLUMN conversation");
+	kit_sql("INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(1, 1, '', '', '', 'old', '')");
+	s = kit_open(1000);
+	assert_int_equal(s->ops->event_each(s, 0, 0, note_conversation, &last, NULL), BW_OK);
+	assert_true(bw_hash_is_zero(&last));
+	assert_int_equal(s->ops->event_add(s, &row, NULL), BW_OK);
+	assert_int_equal(s->ops->event_each(s, 0, 0, note_conversation, &last, NULL), BW_OK);
+	assert_true(bw_hash_equal(&last, &row.conversation));
+	bw_store_close(&s);
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { KIT_TEST(an_older_directory) };
+	static const struct CMUnitTest tests[] = { KIT_TEST(an_older_directory), KIT_TEST(an_older_history) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
