@@ -82,7 +82,9 @@ struct bw_order_query {
 	int64_t limit; /* 0: all; the newest first */
 };
 
-/* A post to a list that was accepted, while it may still be queued: what `storm freeze` needs. One row a (message, list). */
+/* A post to a list that was accepted, while it may still be queued: what `storm freeze` needs. One row a (message, list). Kept for seven
+ * days, frozen ones for ninety; of more than BW_POSTS_MAX the oldest that are not frozen go. */
+enum { BW_POSTS_MAX = 200000 };
 enum bw_post_state { BW_POST_QUEUED, BW_POST_FROZEN, BW_POST_THAWED, BW_POST_DROPPED, BW_POST_STATE_COUNT };
 const char *bw_post_state_name(enum bw_post_state state);
 bool bw_post_state_parse(struct bw_slice word, enum bw_post_state *out);
@@ -101,7 +103,7 @@ struct bw_post_query {
 	struct bw_hash id, conversation;
 	struct bw_slice list, host;
 	int64_t since_ms; /* accepted, or moved, at this time or later */
-	int64_t limit;    /* 0: all; the oldest first */
+	int64_t limit;    /* 0: all; in the order in which the store learned of them */
 };
 
 #endif

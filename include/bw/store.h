@@ -79,7 +79,7 @@ struct bw_store_ops {
 	enum bw_err (*held_each)(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held), struct bw_why *why);
 	/* Writes a piece of an order, at most BW_ORDER_PIECE items: the first piece makes the row (its state BW_ORDER_WRITING, counts 0), the
 	 * others add items to it; order_move() then makes it run. Repeating a piece changes nothing. BW_ERR_LIMIT: BW_ORDER_ITEMS_MAX;
-	 * BW_ERR_CONFLICT: it is not being written any more. */
+	 * BW_ERR_INPUT: a piece was left out; BW_ERR_CONFLICT: it is not being written any more (nor is one that took an hour). */
 	enum bw_err (*order_put)(struct bw_store *s, const struct bw_order_row *row, const struct bw_order_item *items, size_t n,
 	                         struct bw_why *why);
 	enum bw_err (*order_each)(struct bw_store *s, const struct bw_order_query *query, BW_EACH(struct bw_order_row), struct bw_why *why);

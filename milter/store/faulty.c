@@ -67,6 +67,21 @@ PASS(held_return,
        (STORE, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id, int64_t now_ms, struct bw_slice by, WHY),
        id, from, queue_id, now_ms, by)
 PASS(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
+PASS(order_put, (STORE, const struct bw_order_row *row, const struct bw_order_item *items, size_t n, WHY), row, items, n)
+PASS(order_each, (STORE, const struct bw_order_query *query, BW_EACH(struct bw_order_row), WHY), query, each, ctx)
+PASS(order_items,
+     (STORE, const struct bw_hash *id, int64_t from, int64_t limit, bool pending, BW_EACH(struct bw_order_item), WHY), id, from,
+     limit, pending, each, ctx)
+PASS(order_move,
+     (STORE, const struct bw_hash *id, enum bw_order_state from, enum bw_order_state to, int64_t now_ms, struct bw_slice by,
+      struct bw_slice note, WHY),
+     id, from, to, now_ms, by, note)
+PASS(order_result,
+     (STORE, const struct bw_hash *id, int64_t number, enum bw_item_result result, struct bw_slice note, int64_t now_ms, WHY), id,
+     number, result, note, now_ms)
+PASS(post_put, (STORE, const struct bw_post *posts, size_t n, WHY), posts, n)
+PASS(post_each, (STORE, const struct bw_post_query *query, BW_EACH(struct bw_post), WHY), query, each, ctx)
+PASS(post_move, (STORE, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, WHY), id, to, now_ms)
 PASS(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 PASS(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
 PASS(expire, (STORE, int64_t now_ms, int64_t memory_ms, WHY), now_ms, memory_ms)
@@ -107,6 +122,14 @@ static const struct bw_store_ops ops = {
 	.held_move = held_move,
 	.held_return = held_return,
 	.held_each = held_each,
+	.order_put = order_put,
+	.order_each = order_each,
+	.order_items = order_items,
+	.order_move = order_move,
+	.order_result = order_result,
+	.post_put = post_put,
+	.post_each = post_each,
+	.post_move = post_move,
 	.event_add = event_add,
 	.event_each = event_each,
 	.expire = expire,

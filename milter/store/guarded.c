@@ -116,6 +116,21 @@ EITHER(held_return,
        (STORE, const struct bw_hash *id, enum bw_held_state from, struct bw_slice queue_id, int64_t now_ms, struct bw_slice by, WHY),
        id, from, queue_id, now_ms, by)
 EITHER(held_each, (STORE, const struct bw_held_query *query, BW_EACH(struct bw_held), WHY), query, each, ctx)
+EITHER(order_put, (STORE, const struct bw_order_row *row, const struct bw_order_item *items, size_t n, WHY), row, items, n)
+EITHER(order_each, (STORE, const struct bw_order_query *query, BW_EACH(struct bw_order_row), WHY), query, each, ctx)
+EITHER(order_items,
+       (STORE, const struct bw_hash *id, int64_t from, int64_t limit, bool pending, BW_EACH(struct bw_order_item), WHY), id, from,
+       limit, pending, each, ctx)
+EITHER(order_move,
+       (STORE, const struct bw_hash *id, enum bw_order_state from, enum bw_order_state to, int64_t now_ms, struct bw_slice by,
+        struct bw_slice note, WHY),
+       id, from, to, now_ms, by, note)
+EITHER(order_result,
+       (STORE, const struct bw_hash *id, int64_t number, enum bw_item_result result, struct bw_slice note, int64_t now_ms, WHY), id,
+       number, result, note, now_ms)
+EITHER(post_put, (STORE, const struct bw_post *posts, size_t n, WHY), posts, n)
+EITHER(post_each, (STORE, const struct bw_post_query *query, BW_EACH(struct bw_post), WHY), query, each, ctx)
+EITHER(post_move, (STORE, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, WHY), id, to, now_ms)
 EITHER(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 EITHER(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
 EITHER(expire, (STORE, int64_t now_ms, int64_t memory_ms, WHY), now_ms, memory_ms)
@@ -217,6 +232,14 @@ static const struct bw_store_ops ops = {
 	.held_move = held_move,
 	.held_return = held_return,
 	.held_each = held_each,
+	.order_put = order_put,
+	.order_each = order_each,
+	.order_items = order_items,
+	.order_move = order_move,
+	.order_result = order_result,
+	.post_put = post_put,
+	.post_each = post_each,
+	.post_move = post_move,
 	.event_add = event_add,
 	.event_each = event_each,
 	.expire = expire,

@@ -35,6 +35,20 @@ enum bw_err bw_sqlite_held_return(struct bw_store *s, const struct bw_hash *id, 
                                   int64_t now_ms, struct bw_slice by, struct bw_why *why);
 enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *query, BW_EACH(struct bw_held),
                                 struct bw_why *why);
+enum bw_err bw_sqlite_order_put(struct bw_store *s, const struct bw_order_row *row, const struct bw_order_item *items, size_t n,
+                              struct bw_why *why);
+enum bw_err bw_sqlite_order_each(struct bw_store *s, const struct bw_order_query *query, BW_EACH(struct bw_order_row),
+                               struct bw_why *why);
+enum bw_err bw_sqlite_order_items(struct bw_store *s, const struct bw_hash *id, int64_t from, int64_t limit, bool pending,
+                                BW_EACH(struct bw_order_item), struct bw_why *why);
+enum bw_err bw_sqlite_order_move(struct bw_store *s, const struct bw_hash *id, enum bw_order_state from, enum bw_order_state to,
+                               int64_t now_ms, struct bw_slice by, struct bw_slice note, struct bw_why *why);
+enum bw_err bw_sqlite_order_result(struct bw_store *s, const struct bw_hash *id, int64_t number, enum bw_item_result result,
+                                 struct bw_slice note, int64_t now_ms, struct bw_why *why);
+enum bw_err bw_sqlite_post_put(struct bw_store *s, const struct bw_post *posts, size_t n, struct bw_why *why);
+enum bw_err bw_sqlite_post_each(struct bw_store *s, const struct bw_post_query *query, BW_EACH(struct bw_post), struct bw_why *why);
+enum bw_err bw_sqlite_post_move(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms,
+                              struct bw_why *why);
 enum bw_err bw_sqlite_event_add(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);
 enum bw_err bw_sqlite_event_each(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row),
                                  struct bw_why *why);

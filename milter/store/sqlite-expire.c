@@ -3,6 +3,7 @@
 #include "bw/clock.h"
 #include "sqlite-backend.h"
 #include "sqlite-tally.h"
+#include "store-internal.h"
 
 enum {
 	TALLIES_A_CALL = 128,
@@ -163,6 +164,20 @@ static enum bw_err sweep_history(struct bw_sqlite_lane *lane, void *arg, struct 
 	return BW_OK;
 }
 
+/* An order that was being written for so long has lost its writer: it ends, and goes with the others. */
+static enum bw_err sweep_orders(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
+{
+	const struct expiry *e = arg;
+
+	(void)why;
+	bw_sqlite_run(lane, BW_SQL_ABANDON_ORDERS, ARGS(INT(BW_ORDER_CANCELLED), INT(e->now_ms - BW_STORE_WRITING_MS)));
+	bw_sqlite_run(lane, BW_SQL_DROP_ITEMS, ARGS(INT(e->now_ms - BW_STORE_ORDER_MS), INT(ROWS_A_CALL)));
+	bw_sqlite_run(lane, BW_SQL_DROP_ORDERS, ARGS(INT(e->now_ms - BW_STORE_ORDER_MS), INT(ROWS_A_CALL)));
+	bw_sqlite_run(lane, BW_SQL_DROP_POSTS,
+	              ARGS(INT(e->now_ms - BW_STORE_POST_MS), INT(ROWS_A_CALL), INT(BW_POST_FROZEN), INT(e->now_ms - BW_STORE_FROZEN_MS)));
+	return BW_OK;
+}
+
 /* Here, on the ledger's connection, the disk's slowness delays no counting. */
 static enum bw_err checkpoint(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
 {
@@ -193,6 +208,8 @@ enum bw_err bw_sqlite_expire(struct bw_store *s, int64_t now_ms, int64_t memory_
 		err = bw_sqlite_do(store->counting, BW_SQLITE_WRITE, sweep_table, &(struct sweep){ &expiry, i }, why);
 	if (err == BW_OK)
 		err = bw_sqlite_do(store->ledger, BW_SQLITE_WRITE, sweep_history, &expiry, why);
+	if (err == BW_OK)
+		err = bw_sqlite_do(store->ledger, BW_SQLITE_WRITE, sweep_orders, &expiry, why);
 	if (err == BW_OK && !store->memory)
 		err = bw_sqlite_do(store->ledger, BW_SQLITE_BARE, checkpoint, NULL, why);
 	return err;

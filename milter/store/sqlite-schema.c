@@ -90,6 +90,21 @@ static const char later[] =
 	/* Meters: a sum a key and slot of time; until_ms is when it is garbage. */
 	"CREATE TABLE IF NOT EXISTS meter(meter INTEGER NOT NULL, hash BLOB NOT NULL, slot INTEGER NOT NULL, amount INTEGER NOT NULL,"
 	" until_ms INTEGER NOT NULL, PRIMARY KEY(meter, hash, slot)) WITHOUT ROWID, STRICT;"
+	/* What operators have ordered, and its items. */
+	"CREATE TABLE IF NOT EXISTS mail_order(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, host TEXT NOT "
+	"NULL, owner TEXT NOT NULL, reason TEXT NOT NULL, pace INTEGER NOT NULL, observe_ms INTEGER NOT NULL, made_ms INTEGER NOT "
+	"NULL, expires_ms INTEGER NOT NULL, state INTEGER NOT NULL, state_ms INTEGER NOT NULL, state_by TEXT NOT NULL, note TEXT NOT "
+	"NULL, items INTEGER NOT NULL, pending INTEGER NOT NULL, done INTEGER NOT NULL, gone INTEGER NOT NULL, refused INTEGER NOT "
+	"NULL, failed INTEGER NOT NULL, deliveries INTEGER NOT NULL, format INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE IF NOT EXISTS order_item(mail_order INTEGER NOT NULL, number INTEGER NOT NULL, subject BLOB NOT NULL, mta TEXT "
+	"NOT NULL, queue_id TEXT NOT NULL, list TEXT NOT NULL, signed_text TEXT NOT NULL, deliveries INTEGER NOT NULL, result INTEGER "
+	"NOT NULL, note TEXT NOT NULL, done_ms INTEGER NOT NULL, PRIMARY KEY(mail_order, number)) WITHOUT ROWID, STRICT;"
+	/* Accepted posts, one row a list. */
+	"CREATE TABLE IF NOT EXISTS post(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, host TEXT NOT NULL, queue_id TEXT NOT NULL, mta "
+	"TEXT NOT NULL, list TEXT NOT NULL, conversation BLOB NOT NULL, sender TEXT NOT NULL, message_id TEXT NOT NULL, deliveries "
+	"INTEGER NOT NULL, accepted_ms INTEGER NOT NULL, state INTEGER NOT NULL, state_ms INTEGER NOT NULL, format INTEGER NOT NULL, "
+	"UNIQUE(id, list)) STRICT;"
+	"CREATE INDEX IF NOT EXISTS post_by_time ON post(accepted_ms);"
 	"CREATE INDEX IF NOT EXISTS meter_by_end ON meter(until_ms);"
 	"CREATE INDEX IF NOT EXISTS held_by_list ON held_list(list, held);"
 	"CREATE TRIGGER IF NOT EXISTS held_gone AFTER DELETE ON held BEGIN DELETE FROM held_list WHERE held = old.seq; END;";

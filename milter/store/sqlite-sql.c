@@ -20,6 +20,16 @@
 #define HELD_FILTER                                                                                            \
 	" AND (NOT ?4 OR conversation = ?5) AND (?6 = '' OR list = ?6 OR seq IN (SELECT held FROM held_list l "    \
 	"WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) AND held_ms >= ?9 ORDER BY seq"
+#define ORDER_COLUMNS                                                                                                    \
+	"id, kind, host, owner, reason, pace, observe_ms, made_ms, expires_ms, state, state_ms, state_by, note, items, "      \
+	"pending, done, gone, refused, failed, deliveries"
+/* Ended, or its time went by, at ?1 or before. */
+#define ORDER_PAST "(CASE WHEN state < 4 THEN expires_ms ELSE state_ms END <= ?1 AND state > 0)"
+#define POST_COLUMNS                                                                                                \
+	"seq, id, host, queue_id, mta, list, conversation, sender, message_id, deliveries, accepted_ms, state, state_ms"
+#define POST_FILTER                                                                                                       \
+	" AND (NOT ?4 OR conversation = ?5) AND (?6 = '' OR list = ?6) AND (?7 = '' OR host = ?7) AND (accepted_ms >= ?8 OR " \
+	"state_ms >= ?8) ORDER BY seq"
 #define BREAKER_COLUMNS                                                                                                 \
 	"phase, rule, since_ms, until_ms, ordinal, trip_limit, relapses, trips, override_state, override_until_ms, owner, " \
 	"reason, version"
@@ -152,7 +162,7 @@ static const char *const texts[] = {
 		"SELECT version, address, owner, list_id, posters, origin, size, source, unconfirmed, removed, "
 		"changed_ms FROM directory_row WHERE version > ?1 ORDER BY version",
 
-	/* Hosts, ledger, events. */
+	/* Hosts, ledger, orders, posts, events. */
 	[BW_SQL_HOST_PUT] =
 		"INSERT INTO host(host, version, pid, seen_ms, settings_version, directory_version, format, "
 		"degraded, deliveries, held, accepted, started_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
@@ -179,6 +189,39 @@ static const char *const texts[] = {
 	[BW_SQL_HELD_LISTS] = "SELECT list, side, conversation, deliveries FROM held_list WHERE held = ?1 ORDER BY n",
 	[BW_SQL_HELD_EACH] = "SELECT " HELD_COLUMNS " FROM held WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL" HELD_FILTER,
 	[BW_SQL_HELD_ONE] = "SELECT " HELD_COLUMNS " FROM held WHERE id = ?3 AND ?2 AND seq > ?1" HELD_FILTER,
+	[BW_SQL_ORDER_GET] = "SELECT seq, state, items FROM mail_order WHERE id = ?1",
+	[BW_SQL_ORDER_PUT] =
+		"INSERT INTO mail_order(" ORDER_COLUMNS ", format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?4, '', 0, 0, 0, "
+		"0, 0, 0, 0, ?11)",
+	[BW_SQL_ORDER_GROW] = "UPDATE mail_order SET items = items + ?2, pending = pending + ?2 WHERE id = ?1",
+	[BW_SQL_ORDER_MOVE] = "UPDATE mail_order SET state = ?2, state_ms = ?3, state_by = ?4, note = ?5 WHERE id = ?1",
+	[BW_SQL_ORDER_COUNT] =
+		"UPDATE mail_order SET pending = pending - 1, done = done + (?2 = 1), gone = gone + (?2 = 2), refused = refused + "
+		"(?2 = 3), failed = failed + (?2 = 4), deliveries = deliveries + CASE WHEN ?2 = 1 THEN ?3 ELSE 0 END WHERE seq = ?1",
+	[BW_SQL_ORDER_EACH] =
+		"SELECT -seq, " ORDER_COLUMNS " FROM mail_order WHERE seq < -?1 AND (NOT ?2 OR id = ?3) AND (?4 = '' OR host = ?4) "
+		"AND (NOT ?5 OR state < 4) ORDER BY seq DESC",
+	[BW_SQL_ITEM_PUT] =
+		"INSERT INTO order_item(mail_order, number, subject, mta, queue_id, list, signed_text, deliveries, result, note, "
+		"done_ms) SELECT seq, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, '', 0 FROM mail_order WHERE id = ?1",
+	[BW_SQL_ITEM_GET] =
+		"SELECT i.mail_order, i.result, i.deliveries FROM order_item i JOIN mail_order o ON o.seq = i.mail_order WHERE o.id = "
+		"?1 AND i.number = ?2",
+	[BW_SQL_ITEM_END] =
+		"UPDATE order_item SET result = ?3, note = ?4, done_ms = ?5 WHERE mail_order = ?1 AND number = ?2",
+	[BW_SQL_ITEM_EACH] =
+		"SELECT i.number, i.subject, i.mta, i.queue_id, i.list, i.signed_text, i.deliveries, i.result, i.note, i.done_ms FROM "
+		"mail_order o JOIN order_item i ON i.mail_order = o.seq WHERE o.id = ?2 AND i.number > ?1 AND (NOT ?3 OR i.result = 0) "
+		"ORDER BY i.number",
+	[BW_SQL_POST_PUT] =
+		"INSERT OR IGNORE INTO post(id, host, queue_id, mta, list, conversation, sender, message_id, deliveries, accepted_ms, "
+		"state, state_ms, format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	[BW_SQL_POST_MOST] =
+		"DELETE FROM post WHERE seq IN (SELECT seq FROM post WHERE seq <= (SELECT max(seq) FROM post) - ?1 AND state <> ?2 ORDER "
+		"BY seq LIMIT ?3)",
+	[BW_SQL_POST_MOVE] = "UPDATE post SET state = ?2, state_ms = ?3 WHERE id = ?1",
+	[BW_SQL_POST_EACH] = "SELECT " POST_COLUMNS " FROM post WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL" POST_FILTER,
+	[BW_SQL_POST_ONE] = "SELECT " POST_COLUMNS " FROM post WHERE id = ?3 AND ?2 AND seq > ?1" POST_FILTER,
 	[BW_SQL_EVENT_ADD] =
 		"INSERT INTO event(at_ms, event, host, list, guard, text, owner, conversation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
 		"?7, ?8)",
@@ -232,6 +275,16 @@ static const char *const texts[] = {
 		"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at_ms <= ?1 ORDER BY id LIMIT ?2)",
 	[BW_SQL_DROP_HELD] =
 		"DELETE FROM held WHERE seq IN (SELECT seq FROM held WHERE state <> 0 AND state_ms <= ?1 LIMIT "
+		"?2)",
+	[BW_SQL_ABANDON_ORDERS] = "UPDATE mail_order SET state = ?1, state_ms = 1 WHERE state = 0 AND state_ms <= ?2",
+	[BW_SQL_DROP_ITEMS] =
+		"DELETE FROM order_item WHERE (mail_order, number) IN (SELECT mail_order, number FROM mail_order JOIN order_item ON "
+		"mail_order = seq WHERE " ORDER_PAST " LIMIT ?2)",
+	[BW_SQL_DROP_ORDERS] =
+		"DELETE FROM mail_order WHERE seq IN (SELECT seq FROM mail_order WHERE " ORDER_PAST " AND NOT EXISTS (SELECT 1 FROM "
+		"order_item i WHERE i.mail_order = seq) LIMIT ?2)",
+	[BW_SQL_DROP_POSTS] =
+		"DELETE FROM post WHERE seq IN (SELECT seq FROM post WHERE accepted_ms <= ?1 AND (state <> ?3 OR state_ms <= ?4) LIMIT "
 		"?2)",
 };
 /* clang-format on */

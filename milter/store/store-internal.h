@@ -25,6 +25,13 @@ void bw_store_clock_saw(struct bw_store_clock *c, int64_t seen_ms, int64_t monot
 /* How long a host counts as alive after its last heartbeat. */
 #define BW_STORE_ALIVE_MS INT64_C(10000)
 
+/* How long orders and posts are kept. An order that has ended, or could not be carried out in its time; one whose writer died; a post
+ * (MTAs keep mail in the queue for five days); a frozen one, that waits in the hold queue and nowhere else is known. */
+#define BW_STORE_ORDER_MS   (30 * BW_DAY_MS)
+#define BW_STORE_WRITING_MS BW_HOUR_MS
+#define BW_STORE_POST_MS    (7 * BW_DAY_MS)
+#define BW_STORE_FROZEN_MS  (90 * BW_DAY_MS)
+
 /* Does `a` stop more than `b`? forced-open, then open (of two the longer), half-open, closed; a disabled breaker stops nothing. */
 bool bw_store_less_closed(const struct bw_breaker *a, const struct bw_breaker *b);
 /* Refuses what no caller means: an empty or endless list name, negative amounts, an unknown side. */
@@ -35,6 +42,12 @@ enum bw_err bw_store_check_list(const struct bw_list_row *row, size_t texts_max,
 enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why);
 enum bw_err bw_store_check_held(const struct bw_held *held, struct bw_why *why);
 
+enum bw_err bw_store_check_order(const struct bw_order_row *row, const struct bw_order_item *items, size_t n, struct bw_why *why);
+/* A piece goes on where the `have` items of its order end, and may repeat earlier ones: how many are new. False: there is a gap. */
+bool bw_store_fits(const struct bw_order_item *items, size_t n, int64_t have, int64_t *fresh);
+enum bw_err bw_store_check_result(enum bw_item_result result, struct bw_why *why);
+enum bw_err bw_store_check_order_move(enum bw_order_state from, enum bw_order_state to, struct bw_why *why);
+enum bw_err bw_store_check_posts(const struct bw_post *posts, size_t n, struct bw_why *why);
 enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct bw_why *why);
 /* The slot of time that a moment falls into. */
 static inline int64_t bw_store_slot(int64_t at_ms)

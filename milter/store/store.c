@@ -115,6 +115,79 @@ enum bw_err bw_store_check_held(const struct bw_held *held, struct bw_why *why)
 	return err;
 }
 
+/* --- orders and posts --- */
+
+static enum bw_err check_item(const struct bw_order_item *item, struct bw_why *why)
+{
+	if (item->number < 0 || bw_hash_is_zero(&item->subject))
+		return bw_fail(why, BW_ERR_INPUT, "an item of an order without a number or a message");
+	if (item->number >= BW_ORDER_ITEMS_MAX)
+		return bw_fail(why, BW_ERR_LIMIT, "an order has at most %d items; divide it", BW_ORDER_ITEMS_MAX);
+	/* A signed text that is cut is no order. */
+	if (item->signed_text.n > BW_ORDER_TEXT_BYTES)
+		return bw_fail(why, BW_ERR_INPUT, "a signed order has at most %d bytes, not %zu", BW_ORDER_TEXT_BYTES, item->signed_text.n);
+	if (item->list.n > BW_STORE_LIST_BYTES_MAX)
+		return bw_fail(why, BW_ERR_INPUT, "a list's address has 1 to %d bytes, not %zu", BW_STORE_LIST_BYTES_MAX, item->list.n);
+	if (item->deliveries < 0 || item->deliveries > DELIVERIES_MAX)
+		return bw_fail(why, BW_ERR_RANGE, "a message has 0 to %lld deliveries, not %lld", (long long)DELIVERIES_MAX,
+		               (long long)item->deliveries);
+	return BW_OK;
+}
+
+enum bw_err bw_store_check_order(const struct bw_order_row *row, const struct bw_order_item *items, size_t n, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	if (bw_hash_is_zero(&row->id) || row->host.n == 0 || (unsigned)row->kind >= BW_ORDER_KIND_COUNT)
+		return bw_fail(why, BW_ERR_INPUT, "an order without an id, a host or a kind");
+	if (n > BW_ORDER_PIECE)
+		return bw_fail(why, BW_ERR_RANGE, "an order is written in pieces of at most %d items, not %zu", BW_ORDER_PIECE, n);
+	for (size_t i = 0; i < n && err == BW_OK; i++)
+		err = check_item(&items[i], why);
+	return err;
+}
+
+bool bw_store_fits(const struct bw_order_item *items, size_t n, int64_t have, int64_t *fresh)
+{
+	int64_t next = have;
+
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].number > next)
+			return false;
+		next += items[i].number == next;
+	}
+	*fresh = next - have;
+	return true;
+}
+
+enum bw_err bw_store_check_result(enum bw_item_result result, struct bw_why *why)
+{
+	if ((unsigned)result >= BW_ITEM_RESULT_COUNT || result == BW_ITEM_PENDING)
+		return bw_fail(why, BW_ERR_INPUT, "no result of an item has the number %d", (int)result);
+	return BW_OK;
+}
+
+enum bw_err bw_store_check_order_move(enum bw_order_state from, enum bw_order_state to, struct bw_why *why)
+{
+	if ((unsigned)from >= BW_ORDER_STATE_COUNT || (unsigned)to >= BW_ORDER_STATE_COUNT)
+		return bw_fail(why, BW_ERR_INPUT, "no state of an order has the number %d or %d", (int)from, (int)to);
+	if (to == BW_ORDER_WRITING)
+		return bw_fail(why, BW_ERR_INPUT, "an order is written once");
+	return BW_OK;
+}
+
+enum bw_err bw_store_check_posts(const struct bw_post *posts, size_t n, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; i < n && err == BW_OK; i++) {
+		if (bw_hash_is_zero(&posts[i].id) || (unsigned)posts[i].state >= BW_POST_STATE_COUNT)
+			return bw_fail(why, BW_ERR_INPUT, "a post without an id or a state");
+		err = bw_store_check_place(posts[i].list, BW_SIDE_MEMBERS, posts[i].deliveries, why);
+	}
+	return err;
+}
+
 /* --- breakers --- */
 
 static int rank(const struct bw_breaker *b)

@@ -86,6 +86,8 @@ int run_merge(void);
 int run_breaker(void);
 int run_settings(void);
 int run_ledger(void);
+int run_orders(void);
+int run_posts(void);
 int run_records(void);
 int run_expire(void);
 int run_meter(void);
