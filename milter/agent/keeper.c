@@ -20,13 +20,14 @@ static void reach(const struct bw_keeper *k, enum bw_fault fault)
 
 struct checking {
 	const struct bw_held *entry;
-	bool marked, same;
+	bool held, marked, same;
 };
 
 static bool check_mark(void *ctx, const struct bw_queued *row)
 {
 	struct checking *c = ctx;
 
+	c->held = row->held;
 	c->marked = row->marked;
 	c->same = row->marked && bw_hash_equal(&row->mark.id, &c->entry->id);
 	return true;
@@ -41,6 +42,8 @@ static enum bw_err check_message(const struct bw_keeper *k, const struct bw_mta 
 
 	if (err != BW_OK || c.same)
 		return err;
+	if (!c.held)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not held any more: it is on its way", queue_id);
 	return bw_fail(why, BW_ERR_CONFLICT, c.marked ? "%s is another held message now: its mark has another id"
 	                                              : "%s does not carry breakwater's mark: it is somebody else's, and left alone",
 	               queue_id);

@@ -1,4 +1,4 @@
-/* Postfix's queue files: one a message, hold/ID below the queue directory. Its name is the queue id; while its owner may not execute
+/* Postfix's queue files: one a message, hold/ID (postfix-queue.c). Its name is the queue id; while its owner may not execute
  * it, it is being written, and every program of Postfix passes it by (global/mail_queue.h, MAIL_QUEUE_STAT_READY). */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,66 +12,33 @@
 #include "order.h"
 #include "postfix.h"
 
-enum { SHORT_ID_TIME = 5 }; /* hex digits of microseconds in front of the inode's */
-
-static enum bw_err ask(const struct bw_mta_place *place, const char *setting, char *out, size_t size, struct bw_why *why)
-{
-	const struct order o = { .program = "postconf", .config_flag = "-c", .words = { "-h", setting }, .option = "postfix-commands" };
-	struct bw_buf said;
-
-	bw_buf_init(&said, SAID_BYTES);
-	enum bw_err err = bw_agent_order(place, &o, &said, why);
-
-	if (err == BW_OK)
-		bw_slice_copy(bw_slice_trim(bw_buf_slice(&said)), out, size);
-	bw_buf_done(&said);
-	return err;
-}
-
-static enum bw_err hold_directory(const struct bw_mta_place *place, char out[BW_PATH_BYTES], struct bw_why *why)
-{
-	char queue[BW_PATH_BYTES], hashed[1024];
-	enum bw_err err = BW_OK;
-
-	if (place->queue != NULL)
-		bw_slice_copy(bw_slice_of(place->queue), queue, sizeof(queue));
-	else
-		err = ask(place, "queue_directory", queue, sizeof(queue), why);
-	if (err == BW_OK)
-		err = ask(place, "hash_queue_names", hashed, sizeof(hashed), why);
-	if (err == BW_OK && bw_slice_contains_nocase(bw_slice_of(hashed), BW_S("hold")))
-		err = bw_fail(why, BW_ERR_INPUT, "Postfix's hash_queue_names has \"hold\": held files in subdirectories are not handled");
-	if (err == BW_OK && snprintf(out, BW_PATH_BYTES, "%s/hold", queue) >= BW_PATH_BYTES)
-		err = bw_fail(why, BW_ERR_INPUT, "%s: the path is too long", queue);
-	return err;
-}
-
 enum bw_err bw_agent_postfix_files(const struct bw_mta_place *place, const char *queue_id,
                                    struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)
 {
-	char hold[BW_PATH_BYTES];
+	struct postfix_queue queue;
 	struct stat st;
-	enum bw_err err = hold_directory(place, hold, why);
+	enum bw_err err = bw_agent_postfix_queue(place, &queue, why);
 
-	if (err != BW_OK)
-		return err;
-	if (snprintf(files[0].path, BW_PATH_BYTES, "%s/%s", hold, queue_id) >= BW_PATH_BYTES)
-		return bw_fail(why, BW_ERR_INPUT, "%s: the path is too long", hold);
-	if (lstat(files[0].path, &st) != 0 && errno == ENOENT)
-		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id);
-	files[0].name = "message";
-	*count = 1;
-	return BW_OK;
+	if (err == BW_OK)
+		err = bw_agent_postfix_path(&queue, POSTFIX_HOLD, queue_id, files[0].path, why);
+	if (err == BW_OK && lstat(files[0].path, &st) != 0)
+		err = errno == ENOENT ? bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id)
+		                      : agent_fail_errno(files[0].path, "could not be looked at", why);
+	if (err == BW_OK) {
+		files[0].name = "message";
+		*count = 1;
+	}
+	return err;
 }
 
 /* Long ids (enable_long_queue_ids) have a "z" in front of the inode and are unique for ever; a short one is unique only while it has its
  * file's inode number in it. So a restored file gets the name that `postsuper -s` would give it. */
 static void name_for(const struct stat *st, const char *queue_id, char out[BW_QUEUE_ID_BYTES])
 {
-	if (strchr(queue_id, 'z') != NULL)
+	if (bw_agent_postfix_is_long(queue_id))
 		bw_slice_copy(bw_slice_of(queue_id), out, BW_QUEUE_ID_BYTES);
 	else
-		snprintf(out, BW_QUEUE_ID_BYTES, "%.*s%lX", SHORT_ID_TIME, queue_id, (unsigned long)st->st_ino);
+		snprintf(out, BW_QUEUE_ID_BYTES, "%.*s%lX", (int)POSTFIX_SHORT_TIME, queue_id, (unsigned long)st->st_ino);
 }
 
 /* Whole, with its owner, on the disk, and not yet to be seen. */
@@ -157,15 +124,39 @@ static enum bw_err put_file(struct putting *p, struct bw_archived *from, char qu
 	return err;
 }
 
+/* Postfix makes subdirectories when it first needs them (mail_queue_rename()); so is it done here, as its own. */
+static enum bw_err make_folders(const struct postfix_queue *queue, const char *path, struct bw_why *why)
+{
+	char part[BW_PATH_BYTES];
+	struct stat top;
+	size_t n = strlen(path) - (size_t)(2 * queue->depth[POSTFIX_HOLD]);
+
+	bw_slice_copy((struct bw_slice){ path, n }, part, sizeof(part));
+	if (stat(part, &top) != 0)
+		return agent_fail_errno(part, "could not be looked at", why);
+	for (int i = 0; i < queue->depth[POSTFIX_HOLD]; i++) {
+		n += 2;
+		bw_slice_copy((struct bw_slice){ path, n }, part, sizeof(part));
+		if (mkdir(part, 0700) == 0 ? chown(part, top.st_uid, top.st_gid) != 0 : errno != EEXIST)
+			return agent_fail_errno(part, "could not be made", why);
+	}
+	return BW_OK;
+}
+
 enum bw_err bw_agent_postfix_put(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
                                  enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx,
                                  struct bw_why *why)
 {
 	char path[BW_PATH_BYTES];
+	struct postfix_queue queue;
 	struct putting p = { .note = note, .ctx = ctx };
 	bool there;
-	enum bw_err err = hold_directory(place, path, why);
+	enum bw_err err = bw_agent_postfix_queue(place, &queue, why);
 
+	if (err == BW_OK)
+		err = bw_agent_postfix_folder(&queue, POSTFIX_HOLD, queue_id, path, why);
+	if (err == BW_OK)
+		err = make_folders(&queue, path, why);
 	if (err != BW_OK)
 		return err;
 	bw_slice_copy(bw_slice_of(queue_id), p.temporary, sizeof(p.temporary));

@@ -1,5 +1,5 @@
-/* Postfix: postsuper -H takes a message out of the hold queue, postqueue -i has it delivered now, postsuper -d removes it; postqueue -j
- * lists the queue, postcat shows what stands in it. */
+/* Postfix: postsuper -H takes a message out of the hold queue and -h puts one in, postqueue -i has it delivered now, postsuper -r lets it
+ * begin anew, -d removes it; postqueue -j lists the queue, postcat shows what stands in it. */
 #include "postfix.h"
 
 #include <jansson.h>
@@ -29,20 +29,32 @@ static enum bw_err order(const struct bw_mta_place *place, struct order *o, stru
 	return bw_agent_order(place, o, said, why);
 }
 
+/* One order to postsuper, and what its line about the message says once it is done. */
+struct step {
+	const char *flag, *queue; /* NULL: wherever the message is */
+	const char *done, *where;
+};
+
+static const struct step steps[] = {
+	{ "-H", "hold", "released from hold", "in Postfix's hold queue" },
+	{ "-d", "hold", "removed", "in Postfix's hold queue" },
+	{ "-r", "hold", "requeued", "in Postfix's hold queue" },
+	{ "-h", NULL, "placed on hold", "queued in Postfix" }, /* incoming, active and deferred (postsuper(1)) */
+};
+
 /* postsuper(1) exits 0 for an id that is not there ("Released from hold: 0 messages"); only the line with the id tells. */
-static enum bw_err super(const struct bw_mta_place *place, const char *flag, const char *queue_id, const char *done,
-                         struct bw_why *why)
+static enum bw_err super(const struct bw_mta_place *place, const struct step *step, const char *queue_id, struct bw_why *why)
 {
-	struct order o = { .program = "postsuper", .words = { flag, queue_id, "hold" } };
+	struct order o = { .program = "postsuper", .words = { step->flag, queue_id, step->queue } };
 	struct bw_buf said, wanted;
 
 	bw_buf_init(&said, SAID_BYTES);
 	bw_buf_init(&wanted, SAID_BYTES);
 	enum bw_err err = order(place, &o, &said, why);
 
-	bw_buf_printf(&wanted, "%s: %s", queue_id, done);
+	bw_buf_printf(&wanted, "%s: %s", queue_id, step->done);
 	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), bw_buf_slice(&wanted)))
-		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id);
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not %s any more", queue_id, step->where);
 	bw_buf_done(&wanted);
 	bw_buf_done(&said);
 	return err;
@@ -50,12 +62,22 @@ static enum bw_err super(const struct bw_mta_place *place, const char *flag, con
 
 static enum bw_err release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
-	return super(place, "-H", queue_id, "released from hold", why);
+	return super(place, &steps[0], queue_id, why);
 }
 
 static enum bw_err drop(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
-	return super(place, "-d", queue_id, "removed", why);
+	return super(place, &steps[1], queue_id, why);
+}
+
+static enum bw_err requeue(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	return super(place, &steps[2], queue_id, why);
+}
+
+static enum bw_err hold(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	return super(place, &steps[3], queue_id, why);
 }
 
 static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
@@ -92,11 +114,29 @@ static bool is_banner(struct bw_slice line, struct bw_slice what, struct bw_slic
 	return true;
 }
 
+/* Some ids of the hold queue, and when their messages came. */
+struct ids {
+	char at[IDS_A_CALL][BW_QUEUE_ID_BYTES];
+	int64_t arrived_ms[IDS_A_CALL];
+	size_t count;
+};
+
 struct catting {
 	struct reading reading;
+	const struct ids *ids;
 	bool in_header;
 	size_t ended; /* messages that were read to their end */
 };
+
+static void start_message(struct catting *c, struct bw_slice id)
+{
+	reading_start(&c->reading, id);
+	c->in_header = false;
+	for (size_t i = 0; i < c->ids->count; i++) {
+		if (bw_slice_equal(id, bw_slice_of(c->ids->at[i])))
+			c->reading.arrived_ms = c->ids->arrived_ms[i];
+	}
+}
 
 /* log_ident: the queue id that the message was given first; a file that is restored may have another name. */
 static void note_record(struct reading *r, struct bw_slice line)
@@ -120,8 +160,7 @@ static void cat_line(void *ctx, struct bw_slice line)
 	struct bw_slice id;
 
 	if (is_banner(line, BW_S("ENVELOPE RECORDS"), &id)) {
-		reading_start(&c->reading, id);
-		c->in_header = false;
+		start_message(c, id);
 	} else if (c->reading.in_it && is_banner(line, BW_S("MESSAGE CONTENTS"), &id)) {
 		c->in_header = true;
 	} else if (c->reading.in_it && is_banner(line, BW_S("HEADER EXTRACTED"), &id)) {
@@ -136,11 +175,6 @@ static void cat_line(void *ctx, struct bw_slice line)
 	}
 }
 
-/* Some ids of the hold queue. */
-struct ids {
-	char at[IDS_A_CALL][BW_QUEUE_ID_BYTES];
-	size_t count;
-};
 
 static enum bw_err cat_some(const struct bw_mta_place *place, const struct ids *ids, size_t from, struct catting *c, struct bw_why *why)
 {
@@ -148,6 +182,7 @@ static enum bw_err cat_some(const struct bw_mta_place *place, const struct ids *
 
 	for (size_t i = from; i < ids->count; i++)
 		o.words[3 + i - from] = ids->at[i];
+	c->ids = ids;
 	c->reading.in_it = false;
 	c->ended = 0;
 	return bw_agent_order_lines(place, &o, cat_line, c, why);
@@ -192,27 +227,42 @@ static bool take_one(void *ctx, const struct bw_queued *row)
 	return l->found && l->each(l->ctx, row);
 }
 
+static enum bw_err look_held(const struct bw_mta_place *place, const struct bw_key *key, const struct ids *ids, struct looking *l,
+                             struct bw_why *why)
+{
+	struct catting c;
+
+	start_catting(&c, key, take_one, l);
+	enum bw_err err = cat_some(place, ids, 0, &c, why);
+
+	reading_done(&c.reading);
+	if (err == BW_OK && !l->found)
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", l->queue_id);
+	return err;
+}
+
 static enum bw_err look(const struct bw_mta_place *place, const struct bw_key *key, const char *queue_id, BW_EACH(struct bw_queued),
                         struct bw_why *why)
 {
 	struct looking l = { each, ctx, queue_id, false };
 	struct ids ids = { .count = 1 };
-	struct catting c;
-	struct bw_queue_file file[BW_QUEUE_FILES_MAX];
-	size_t count;
+	struct postfix_queue queue;
+	enum postfix_queue_name where;
+	char path[BW_PATH_BYTES];
+	enum bw_err err = bw_agent_postfix_queue(place, &queue, why);
 
-	/* postcat looks into every queue; only what is held is meant here. */
-	enum bw_err err = bw_agent_postfix_files(place, queue_id, file, &count, why);
-
+	if (err == BW_OK)
+		err = bw_agent_postfix_find(&queue, queue_id, &where, path, why);
 	if (err != BW_OK)
 		return err;
+	ids.arrived_ms[0] = bw_agent_postfix_arrived(path);
 	bw_slice_copy(bw_slice_of(queue_id), ids.at[0], sizeof(ids.at[0]));
-	start_catting(&c, key, take_one, &l);
-	err = cat_some(place, &ids, 0, &c, why);
-	reading_done(&c.reading);
-	if (err == BW_OK && !l.found)
-		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id);
-	return err;
+	if (where == POSTFIX_HOLD)
+		return look_held(place, key, &ids, &l, why);
+	const struct bw_queued row = { .queue_id = bw_slice_of(queue_id), .arrived_ms = ids.arrived_ms[0] };
+
+	each(ctx, &row);
+	return BW_OK;
 }
 
 /* --- the whole queue --- */
@@ -232,10 +282,10 @@ static void flush_ids(struct walking *w)
 	w->ids.count = 0;
 }
 
-static void note_elsewhere(struct walking *w, const char *id)
+static void note_elsewhere(struct walking *w, const char *id, int64_t arrived_ms)
 {
 	struct reading *r = &w->catting.reading;
-	const struct bw_queued row = { .queue_id = bw_slice_of(id) };
+	const struct bw_queued row = { .queue_id = bw_slice_of(id), .arrived_ms = arrived_ms };
 
 	if (!r->stopped)
 		r->stopped = !r->each(r->ctx, &row);
@@ -247,12 +297,14 @@ static void walk_line(void *ctx, struct bw_slice line)
 	json_t *message = json_loadb(line.p, line.n, 0, NULL);
 	const char *id = json_string_value(json_object_get(message, "queue_id"));
 	const char *queue = json_string_value(json_object_get(message, "queue_name"));
+	int64_t arrived_ms = json_integer_value(json_object_get(message, "arrival_time")) * 1000;
 
 	if (id != NULL && queue != NULL && is_queue_id(id) && !w->catting.reading.stopped) {
 		if (strcmp(queue, "hold") != 0) {
-			note_elsewhere(w, id);
+			note_elsewhere(w, id, arrived_ms);
 		} else {
-			bw_slice_copy(bw_slice_of(id), w->ids.at[w->ids.count++], BW_QUEUE_ID_BYTES);
+			bw_slice_copy(bw_slice_of(id), w->ids.at[w->ids.count], BW_QUEUE_ID_BYTES);
+			w->ids.arrived_ms[w->ids.count++] = arrived_ms;
 			if (w->ids.count == IDS_A_CALL)
 				flush_ids(w);
 		}
@@ -282,6 +334,8 @@ const struct bw_mta bw_agent_postfix = {
 	.look = look,
 	.each = each_message,
 	.files = bw_agent_postfix_files,
+	.requeue = requeue,
+	.hold = hold,
 	.drop = drop,
 	.put = bw_agent_postfix_put,
 };

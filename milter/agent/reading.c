@@ -83,6 +83,7 @@ void reading_end(struct reading *r)
 	struct bw_queued row = {
 		.queue_id = bw_slice_of(r->queue_id),
 		.held = true,
+		.arrived_ms = r->arrived_ms,
 		.marked = r->marked,
 		.mark = r->mark,
 		.sender = bw_buf_slice(&r->sender),

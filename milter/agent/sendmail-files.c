@@ -104,7 +104,28 @@ static void read_control(struct reading *r, int fd)
 	bw_buf_done(&line);
 }
 
-/* False: it is not there (any more). */
+/* A message that is not quarantined: when it came. False: it is not there (any more). */
+static bool read_arrival(struct reading *r, int dir, const char *queue_id)
+{
+	char name[NAME_BYTES];
+
+	name_of("qf", queue_id, name);
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	reading_start(r, bw_slice_of(queue_id));
+	read_control(r, fd);
+	close(fd);
+	r->in_it = false;
+	const struct bw_queued row = { .queue_id = bw_slice_of(queue_id), .arrived_ms = r->arrived_ms };
+
+	if (!r->stopped)
+		r->stopped = !r->each(r->ctx, &row);
+	return true;
+}
+
+/* The same of one that is. */
 static bool read_message(struct reading *r, int dir, const char *queue_id)
 {
 	char name[NAME_BYTES];
@@ -131,8 +152,8 @@ enum bw_err bw_agent_sendmail_look(const struct bw_mta_place *place, const struc
 	if (err != BW_OK)
 		return err;
 	reading_init(&r, key, each, ctx);
-	if (!read_message(&r, dir, queue_id))
-		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more", queue_id);
+	if (!read_message(&r, dir, queue_id) && !read_arrival(&r, dir, queue_id) && !read_message(&r, dir, queue_id))
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more, nor elsewhere in its queue", queue_id);
 	reading_done(&r);
 	close(dir);
 	return err;
@@ -140,14 +161,12 @@ enum bw_err bw_agent_sendmail_look(const struct bw_mta_place *place, const struc
 
 static void walk_one(struct reading *r, int dir, const char *name)
 {
-	const struct bw_queued elsewhere = { .queue_id = bw_slice_of(name + 2) };
-
 	if (strlen(name) >= BW_QUEUE_ID_BYTES || !bw_agent_sendmail_is_id(name + 2))
 		return;
 	if (strncmp(name, "hf", 2) == 0)
 		read_message(r, dir, name + 2);
 	else if (strncmp(name, "qf", 2) == 0)
-		r->stopped = !r->each(r->ctx, &elsewhere);
+		read_arrival(r, dir, name + 2);
 }
 
 enum bw_err bw_agent_sendmail_each(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued),

@@ -1,4 +1,4 @@
-/* Sendmail: -Q -qQ takes a message out of quarantine, -q has it delivered now; -qI says which message is meant. */
+/* Sendmail: -Q -qQ takes a message out of quarantine, -QREASON puts one in, -q has it delivered now; -qI says which message is meant. */
 #include <stdio.h>
 #include <string.h>
 
@@ -61,9 +61,9 @@ static struct listed count_listed(struct bw_slice said, const char *queue_id)
 
 /* -qI takes every id that has the given one in it (sendmail(8)), and the process id has no fixed length. So it is looked first
  * what it would take; this is also where another MTA's sendmail command shows that it knows nothing of it. */
-static enum bw_err check_listed(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err check_listed(const struct bw_mta_place *place, const char *queue_id, bool quarantined, struct bw_why *why)
 {
-	static const char *const list[WORDS] = { "-bp", "-qQ" };
+	const char *const list[WORDS] = { "-bp", quarantined ? "-qQ" : NULL };
 	struct bw_buf said;
 
 	bw_buf_init(&said, SAID_BYTES);
@@ -74,31 +74,47 @@ static enum bw_err check_listed(const struct bw_mta_place *place, const char *qu
 	if (err != BW_OK)
 		return err;
 	if (listed.exact == 0)
-		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more", queue_id);
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's %s any more", queue_id, quarantined ? "quarantine" : "queue");
 	if (listed.all > 1)
-		return bw_fail(why, BW_ERR_IO, "%zu quarantined messages have ids with %s in them, and Sendmail cannot release one alone",
-		               listed.all, queue_id);
+		return bw_fail(why, BW_ERR_IO, "%zu messages have queue ids with %s in them, and Sendmail cannot mean one alone", listed.all,
+		               queue_id);
 	return BW_OK;
+}
+
+/* It exits 0 whatever became of the message; only the line with the id tells, and one caller gets it. */
+static enum bw_err change(const struct bw_mta_place *place, const char *const words[WORDS], const char *queue_id, const char *done,
+                          struct bw_why *why)
+{
+	struct bw_buf said, wanted;
+
+	bw_buf_init(&said, SAID_BYTES);
+	bw_buf_init(&wanted, SAID_BYTES);
+	enum bw_err err = order(place, words, false, queue_id, &said, why);
+
+	bw_buf_printf(&wanted, "%s: %s", queue_id, done);
+	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), bw_buf_slice(&wanted)))
+		err = bw_fail(why, BW_ERR_IO, "Sendmail did not answer \"%s\": it is at work on the message, or somebody else was faster",
+		              bw_buf_text(&wanted));
+	bw_buf_done(&wanted);
+	bw_buf_done(&said);
+	return err;
 }
 
 static enum bw_err release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	static const char *const take_out[WORDS] = { "-v", "-Q", "-qQ" };
-	struct bw_buf said, released;
-	enum bw_err err = check_listed(place, queue_id, why);
+	enum bw_err err = check_listed(place, queue_id, true, why);
 
-	if (err != BW_OK)
-		return err;
-	bw_buf_init(&said, SAID_BYTES);
-	bw_buf_init(&released, SAID_BYTES);
-	err = order(place, take_out, false, queue_id, &said, why);
-	/* It exits 0 whatever became of the message; only the line with the id tells, and one caller gets it. */
-	bw_buf_printf(&released, "%s: Removed quarantine", queue_id);
-	if (err == BW_OK && !bw_slice_contains_nocase(bw_buf_slice(&said), bw_buf_slice(&released)))
-		err = bw_fail(why, BW_ERR_IO, "%s is still in Sendmail's quarantine, or somebody else has just released it", queue_id);
-	bw_buf_done(&released);
-	bw_buf_done(&said);
-	return err;
+	return err == BW_OK ? change(place, take_out, queue_id, "Removed quarantine", why) : err;
+}
+
+/* A message that is being delivered is locked, and passed by. */
+static enum bw_err hold(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	static const char *const put_in[WORDS] = { "-v", "-Qbreakwater: frozen" };
+	enum bw_err err = check_listed(place, queue_id, false, why);
+
+	return err == BW_OK ? change(place, put_in, queue_id, "Quarantined with", why) : err;
 }
 
 static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
@@ -122,6 +138,7 @@ const struct bw_mta bw_agent_sendmail = {
 	.look = bw_agent_sendmail_look,
 	.each = bw_agent_sendmail_each,
 	.files = bw_agent_sendmail_files,
+	.hold = hold,
 	.drop = bw_agent_sendmail_drop,
 	.put = bw_agent_sendmail_put,
 };

@@ -1,0 +1,139 @@
+"""What bw/mta.h asks of an MTA's queue, on a real Postfix and a real Sendmail: into the hold, out of it, anew."""
+
+import json
+import os
+import subprocess
+import time
+
+from support import mails, place
+
+from .base import LIST, Case
+from .test_sendmail import SendmailCase
+
+COLLEAGUE = "bob@nhs.example"
+
+
+class Asked:
+    """`tool` asks the private MTA; the classes below say how."""
+
+    def ask(self, verb, queue_id=None):
+        """(exit status, rows, sentence)."""
+        command = [place.build_directory() / "tests" / "e2e" / "queue-tool", *self.tool_arguments(),
+                   self.breakwater.directory / "secret", verb, *([queue_id] if queue_id else [])]
+        done = subprocess.run(command, env={**os.environ, **self.mta.environment()}, capture_output=True, text=True, timeout=60)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def done(self, verb, queue_id):
+        code, rows, sentence = self.ask(verb, queue_id)
+        self.assertEqual((0, ""), (code, sentence))
+        return rows
+
+    def queued(self):
+        """A message to a single recipient that cannot be delivered yet."""
+        queue_id = self.accepted(self.send("u1@nhs.example", COLLEAGUE, mails.post("u1@nhs.example", COLLEAGUE)))
+        place.wait_until(lambda: self.tried(queue_id), "it was tried in vain", 20, 0.1)
+        return queue_id
+
+    def test_a_queued_message_into_the_hold_and_out(self):
+        before = int(time.time()) * 1000
+        self.started()
+        self.sink.close()
+        queue_id = self.queued()
+        row, = self.done("look", queue_id)
+        self.assertEqual((queue_id, False, False), (row["queue_id"], row["held"], row["marked"]))
+        self.assertTrue(before <= row["arrived_ms"] <= time.time() * 1000, row)
+        self.done("hold", queue_id)
+        self.assertEqual({queue_id}, self.mta.held())
+        held, = self.done("look", queue_id)
+        self.assertEqual((True, False, row["arrived_ms"]), (held["held"], held["marked"], held["arrived_ms"]))
+        self.assertEqual([held], self.ask("each")[1])
+        self.assertEqual(1, self.ask("hold", queue_id)[0], "what is held already is not queued")
+        self.done("release", queue_id)
+        self.assertEqual(set(), self.mta.held())
+        self.assertEqual([row], self.ask("each")[1])
+        self.assertEqual(1, self.ask("release", queue_id)[0])
+
+    def test_held_mail_says_when_it_came(self):
+        self.started()
+        before = int(time.time()) * 1000
+        parent = self.announce()
+        self.storm(parent, 1, 3)
+        queue_id = self.accepted(self.reply("u4@nhs.example", parent))
+        row, = self.done("look", queue_id)
+        self.assertEqual((True, True, "u4@nhs.example"), (row["held"], row["marked"], row["sender"]))
+        self.assertTrue(before <= row["arrived_ms"] <= time.time() * 1000, row)
+        self.mta.settle()
+        self.assertEqual([row], self.ask("each")[1])
+
+    def test_what_is_gone(self):
+        self.started()
+        for verb in ("look", "hold", "release"):
+            code, rows, sentence = self.ask(verb, self.nowhere)
+            self.assertEqual((1, []), (code, rows), sentence)
+            self.assertIn(f"{self.nowhere} is not ", sentence)
+
+
+class Postfix(Asked, Case):
+    nowhere = "4XyzBbCdFfGhzJj2"
+
+    def tool_arguments(self):
+        return ["postfix", "-", self.mta.config, "-"]
+
+    def tried(self, queue_id):
+        return queue_id in self.mta.queue_ids("deferred")
+
+    def test_queues_in_subdirectories(self):
+        """hash_queue_names and hash_queue_depth, with long ids and short ones: found, deleted and restored where Postfix looks for them."""
+        for long in ("yes", "no"):
+            with self.subTest(long):
+                self.started(main_cf={"enable_long_queue_ids": long, "hash_queue_names": "hold, active incoming DEFERRED",
+                                      "hash_queue_depth": "3"})
+                parent = self.announce()
+                self.storm(parent, 1, 3)
+                ids = [self.accepted(answer) for answer in self.storm(parent, 4, 6)]
+                self.assertEqual([], list((self.mta.queue / "hold").glob("??*")))
+                entries = {entry["queue_id"]: entry["id"] for entry in self.breakwater.held()}
+                for queue_id in ids:
+                    self.assertEqual(entries[queue_id], self.done("look", queue_id)[0]["id"])
+                self.breakwater.ctl("--yes", "held", "delete", *ids[:2])
+                for folder in (self.mta.queue / "hold").glob("*/*/*"):
+                    if not list(folder.iterdir()):
+                        folder.rmdir()
+                self.breakwater.ctl("--yes", "held", "restore", entries[ids[0]])
+                self.assertEqual(2, len(self.mta.held()))
+                self.expect_agreement()
+                self.mta.postsuper("-s")
+                self.expect_agreement()
+                self.breakwater.ctl("--yes", "held", "release", "--force", "--list", LIST)
+                self.mta.settle()
+                place.wait_until(lambda: self.sink.count(LIST) >= 6, "the post, three replies and two that waited", 20)
+                self.doCleanups()
+
+    def test_anew(self):
+        """Requeued, it has another id and its whole life before it."""
+        self.started()
+        self.sink.close()
+        queue_id = self.queued()
+        self.done("hold", queue_id)
+        self.assertEqual(1, self.ask("requeue", self.nowhere)[0])
+        self.done("requeue", queue_id)
+        self.assertEqual(set(), self.mta.held())
+        place.wait_until(lambda: self.mta.queue_ids() and queue_id not in self.mta.queue_ids(), "pickup has taken it", 90, 0.2)
+        self.assertEqual(1, self.ask("look", queue_id)[0])
+        new, = self.mta.queue_ids()
+        self.assertTrue(self.done("look", new)[0]["arrived_ms"])
+
+
+class Sendmail(Asked, SendmailCase):
+    nowhere = "6AM3m9AY032553"
+
+    def tool_arguments(self):
+        return ["sendmail", self.mta.commands, "-", self.mta.queue]
+
+    def tried(self, queue_id):
+        return f"{queue_id}: to=" in self.mta.log_text()
+
+    def test_there_is_no_anew(self):
+        self.started()
+        code, _, sentence = self.ask("requeue", self.nowhere)
+        self.assertEqual((3, "sendmail has no such thing\n"), (code, sentence))
