@@ -56,6 +56,7 @@ struct bw_count_in {
 	int64_t conversation_window_ms, list_window_ms;
 	int64_t memory_ms;         /* of conversations and identities (default 7 d) */
 	struct bw_slice root_sender; /* readable, kept for the conversation's root only (redirect); may be empty */
+	bool root_trusted;           /* the identity behind root_sender is proven: kept with it */
 };
 
 struct bw_count_out {
@@ -99,6 +100,27 @@ struct bw_meter_in {
 	struct bw_hash key; /* a keyed hash */
 	int64_t amount;     /* 0: only asks */
 	int64_t window_ms;  /* of the sum; the amount itself is kept for two of them */
+};
+
+/* --- redirecting: a stopped reply goes to one person --- */
+
+#define BW_ROOT_SENDER_BYTES 512 /* a longer one is no address */
+
+/* One reply of a conversation that is to be redirected, or (give_back) is not after all. */
+struct bw_redirect_in {
+	int64_t now_ms;
+	struct bw_slice list;
+	struct bw_hash conversation, message; /* the message's identity: coming again, it is the same one */
+	int64_t limit;     /* so many may be; an argument, never stored */
+	int64_t memory_ms; /* so long the root's sender is readable */
+	bool give_back;
+};
+
+struct bw_redirect_out {
+	int64_t ordinal;   /* up to `limit`: counted, or given back; more: there is no room; 0: such a conversation is not known */
+	bool again;        /* it was counted before this call */
+	char root_sender[BW_ROOT_SENDER_BYTES]; /* "": none is known */
+	bool root_trusted;
 };
 
 /* The end of a message whose verdict differs from what count() assumed, or that merges. Idempotent. */

@@ -48,6 +48,9 @@ struct bw_store_ops {
 	/* Atomic per list; several lists of one message are one trip. out[i] belongs to in[i]. All or, on error, unknown. */
 	enum bw_err (*count)(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n, struct bw_why *why);
 	enum bw_err (*settle)(struct bw_store *s, const struct bw_settle_in *in, size_t n, struct bw_why *why);
+	/* Counts a reply among the redirected ones of its conversation while there are fewer than `limit`, over all hosts. Idempotent. */
+	enum bw_err (*redirect)(struct bw_store *s, const struct bw_redirect_in *in, struct bw_redirect_out *out, size_t n,
+	                        struct bw_why *why);
 	/* Adds amounts, then sums: totals[i] belongs to in[i], over all hosts, amounts of the same call included. Not idempotent. */
 	enum bw_err (*meter)(struct bw_store *s, const struct bw_meter_in *in, int64_t *totals, size_t n, struct bw_why *why);
 	enum bw_err (*breaker_get)(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out, struct bw_why *why);

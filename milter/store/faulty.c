@@ -46,6 +46,7 @@ static enum bw_err check(struct bw_store *s, struct bw_why *why)
 PASS(now, (STORE, int64_t *now_ms, WHY), now_ms)
 PASS(count, (STORE, const struct bw_count_in *in, struct bw_count_out *out, size_t n, WHY), in, out, n)
 PASS(settle, (STORE, const struct bw_settle_in *in, size_t n, WHY), in, n)
+PASS(redirect, (STORE, const struct bw_redirect_in *in, struct bw_redirect_out *out, size_t n, WHY), in, out, n)
 PASS(meter, (STORE, const struct bw_meter_in *in, int64_t *totals, size_t n, WHY), in, totals, n)
 PASS(breaker_get, (STORE, const struct bw_breaker_key *key, struct bw_breaker *out, WHY), key, out)
 PASS(breaker_cas, (STORE, const struct bw_breaker_key *key, const struct bw_breaker *next, WHY), key, next)
@@ -106,6 +107,7 @@ static const struct bw_store_ops ops = {
 	.now = now,
 	.count = count,
 	.settle = settle,
+	.redirect = redirect,
 	.meter = meter,
 	.breaker_get = breaker_get,
 	.breaker_cas = breaker_cas,

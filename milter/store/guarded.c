@@ -80,15 +80,15 @@ void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out)
 		return g->fallback->ops->name(g->fallback, __VA_ARGS__, why);                \
 	}
 
-/* A function that only the primary can answer: settings and directory belong to all hosts. Without it the running ones stay. */
-#define PRIMARY(name, parameters, ...)                                                                                      \
+/* A function that only the primary can answer: `without` says what is then. */
+#define ONLY(without, name, parameters, ...)                                                                                     \
 	static enum bw_err name parameters                                                                                      \
 	{                                                                                                                       \
 		struct bw_guarded *g = bw_guarded_of(s);                                                                            \
 		struct bw_why mine = { "" };                                                                                        \
                                                                                                                             \
 		if (atomic_load(&g->degraded))                                                                                      \
-			return bw_fail(why, BW_ERR_STORE, "the shared store does not answer; settings and directory stay as they are"); \
+			return bw_fail(why, BW_ERR_STORE, "the shared store does not answer; " without);                                \
 		enum bw_err err = g->primary->ops->name(g->primary, __VA_ARGS__, &mine);                                            \
                                                                                                                             \
 		if (err == BW_ERR_STORE)                                                                                            \
@@ -96,12 +96,17 @@ void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out)
 		return bw_guarded_tell(err, &mine, why);                                                                            \
 	}
 
+/* Settings and directory belong to all hosts. */
+#define PRIMARY(name, parameters, ...) ONLY("settings and directory stay as they are", name, parameters, __VA_ARGS__)
+
 #define STORE struct bw_store *s
 #define WHY   struct bw_why *why
 
 EITHER(now, (STORE, int64_t *now_ms, WHY), now_ms)
 EITHER(count, (STORE, const struct bw_count_in *in, struct bw_count_out *out, size_t n, WHY), in, out, n)
 EITHER(settle, (STORE, const struct bw_settle_in *in, size_t n, WHY), in, n)
+ONLY("nobody knows how many were redirected", redirect,
+     (STORE, const struct bw_redirect_in *in, struct bw_redirect_out *out, size_t n, WHY), in, out, n)
 EITHER(meter, (STORE, const struct bw_meter_in *in, int64_t *totals, size_t n, WHY), in, totals, n)
 EITHER(breaker_get, (STORE, const struct bw_breaker_key *key, struct bw_breaker *out, WHY), key, out)
 EITHER(breaker_cas, (STORE, const struct bw_breaker_key *key, const struct bw_breaker *next, WHY), key, next)
@@ -216,6 +221,7 @@ static const struct bw_store_ops ops = {
 	.now = now,
 	.count = bw_guarded_count,
 	.settle = settle,
+	.redirect = redirect,
 	.meter = meter,
 	.breaker_get = breaker_get,
 	.breaker_cas = bw_guarded_breaker_cas,

@@ -72,6 +72,19 @@ static void add_root(struct bw_redis_exchange *x, const struct bw_count_in *in)
 	bw_redis_add(x, (struct bw_slice){ text, sizeof(text) });
 }
 
+/* A proven identity's has a NUL in front, which no address has: versions that know nothing of it carry the text as it is. */
+static void add_root_sender(struct bw_redis_exchange *x, const struct bw_count_in *in)
+{
+	char text[1 + BW_ROOT_SENDER_BYTES] = { '\0' };
+
+	if (in->root_trusted && in->root_sender.n > 0 && in->root_sender.n < BW_ROOT_SENDER_BYTES) {
+		memcpy(text + 1, in->root_sender.p, in->root_sender.n);
+		bw_redis_add(x, (struct bw_slice){ text, 1 + in->root_sender.n });
+	} else {
+		bw_redis_add(x, bw_redis_cut(in->root_sender));
+	}
+}
+
 /* Numbers as count.lua unpacks them: big-endian, cut to what fits. */
 struct packer {
 	unsigned char bytes[PACKED_BYTES];
@@ -143,7 +156,7 @@ static void add_call(struct bw_redis *s, struct bw_redis_exchange *x, const stru
 	bw_redis_add_hash(x, &in->sender);
 	add_keys(x, in);
 	add_root(x, in);
-	bw_redis_add(x, bw_redis_cut(in->root_sender));
+	add_root_sender(x, in);
 }
 
 /* --- what comes back --- */

@@ -100,6 +100,8 @@ void bw_redis_index_stopped(struct bw_redis *s, struct bw_redis_exchange *x, str
 enum bw_err bw_redis_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n,
                            struct bw_why *why);
 enum bw_err bw_redis_settle(struct bw_store *s, const struct bw_settle_in *in, size_t n, struct bw_why *why);
+enum bw_err bw_redis_redirect(struct bw_store *s, const struct bw_redirect_in *in, struct bw_redirect_out *out, size_t n,
+                              struct bw_why *why);
 enum bw_err bw_redis_meter(struct bw_store *s, const struct bw_meter_in *in, int64_t *totals, size_t n, struct bw_why *why);
 enum bw_err bw_redis_breaker_get(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out,
                                  struct bw_why *why);

@@ -89,6 +89,7 @@ static const struct bw_store_ops ops = {
 	.now = now,
 	.count = bw_redis_count,
 	.settle = bw_redis_settle,
+	.redirect = bw_redis_redirect,
 	.meter = bw_redis_meter,
 	.breaker_get = bw_redis_breaker_get,
 	.breaker_cas = bw_redis_breaker_cas,

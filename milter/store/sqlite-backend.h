@@ -12,6 +12,8 @@
 enum bw_err bw_sqlite_count(struct bw_store *s, const struct bw_count_in *in, struct bw_count_out *out, size_t n,
                             struct bw_why *why);
 enum bw_err bw_sqlite_settle(struct bw_store *s, const struct bw_settle_in *in, size_t n, struct bw_why *why);
+enum bw_err bw_sqlite_redirect(struct bw_store *s, const struct bw_redirect_in *in, struct bw_redirect_out *out, size_t n,
+                               struct bw_why *why);
 enum bw_err bw_sqlite_meter(struct bw_store *s, const struct bw_meter_in *in, int64_t *totals, size_t n, struct bw_why *why);
 enum bw_err bw_sqlite_breaker_get(struct bw_store *s, const struct bw_breaker_key *key, struct bw_breaker *out,
                                   struct bw_why *why);

@@ -85,12 +85,14 @@ bool bw_sqlite_conversation_older(const struct bw_sqlite_conversation *a, const 
 	return a->founded_ms != b->founded_ms ? a->founded_ms < b->founded_ms : a->id < b->id;
 }
 
-static void found(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *c, struct bw_slice root_sender)
+static void found(struct bw_sqlite_lane *lane, struct bw_sqlite_conversation *c, struct bw_slice root_sender, bool trusted)
 {
 	bw_sqlite_run(lane, BW_SQL_CONVERSATION_FOUND,
 	              ARGS(INT(c->list), HASH(&c->hash), INT(c->founded_ms), INT(c->last_ms), INT(c->accepted),
 	                   TEXT(bw_sqlite_cut(root_sender))));
 	c->id = sqlite3_last_insert_rowid(lane->db);
+	if (trusted)
+		bw_sqlite_run(lane, BW_SQL_ROOT_TRUST, ARGS(INT(c->id)));
 }
 
 /* --- keys --- */
@@ -226,7 +228,7 @@ static void found_for(struct search *s)
 		.founded_ms = s->now_ms,
 		.last_ms = s->now_ms,
 	};
-	found(s->lane, &s->first, s->in->root_sender);
+	found(s->lane, &s->first, s->in->root_sender, s->in->root_trusted && s->in->root_sender.n > 0);
 	if (class == CLASS_OWN)
 		put_key(s->lane, &s->first, CLASS_OWN, &s->in->message);
 }
@@ -275,7 +277,7 @@ void bw_sqlite_conversation_revive(struct bw_sqlite_lane *lane, int64_t list, co
 	if (bw_hash_is_zero(hash) || bw_sqlite_conversation_find(lane, list, hash, out))
 		return;
 	*out = (struct bw_sqlite_conversation){ .list = list, .hash = *hash, .founded_ms = now_ms, .last_ms = now_ms, .accepted = 1 };
-	found(lane, out, BW_S(""));
+	found(lane, out, BW_S(""), false);
 	/* Which kind its root's key is, nobody says. */
 	for (size_t i = 0; i < sizeof(root_classes) / sizeof(root_classes[0]); i++) {
 		struct bw_hash key = public_id(*hash, root_classes[i]);

@@ -80,6 +80,7 @@ struct table {
 /* In this order: conversations go after their tallies, keys after their conversations, lists last. */
 static const struct table tables[BW_SQLITE_SWEPT_COUNT] = {
 	[BW_SQLITE_SWEPT_CONVERSATIONS] = { BW_SQL_SWEEP_CONVERSATIONS, BW_SQL_DROP_CONVERSATION, 1 },
+	[BW_SQLITE_SWEPT_ROOTS] = { BW_SQL_SWEEP_ROOTS, BW_SQL_DROP_ROOT, 1 }, /* of those that go on: who began them */
 	[BW_SQLITE_SWEPT_KEYS] = { BW_SQL_SWEEP_KEYS, BW_SQL_DROP_KEY, 3 },
 	[BW_SQLITE_SWEPT_MESSAGES] = { BW_SQL_SWEEP_MESSAGES, BW_SQL_DROP_MESSAGE, 3 },
 	[BW_SQLITE_SWEPT_PARTS] = { BW_SQL_SWEEP_PARTS, BW_SQL_DROP_PART, 4 },
@@ -151,8 +152,6 @@ static enum bw_err sweep_history(struct bw_sqlite_lane *lane, void *arg, struct 
 
 	(void)why;
 	bw_sqlite_now(lane, e->now_ms);
-	/* The newest conversation keeps its row, so that no id is used twice; what is readable in it goes. */
-	bw_sqlite_run(lane, BW_SQL_SWEEP_ROOT, ARGS(INT(e->cutoff_ms)));
 	int64_t gone = bw_sqlite_run(lane, BW_SQL_DROP_SETTINGS, ARGS(INT(e->now_ms)));
 
 	/* They counted as one change each (sqlite-settings.c), and do so now for good. */

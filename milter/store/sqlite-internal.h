@@ -47,6 +47,7 @@ struct bw_sqlite_lane {
 /* Where in each table the next expire() goes on; belongs to the counting lane. */
 enum {
 	BW_SQLITE_SWEPT_CONVERSATIONS,
+	BW_SQLITE_SWEPT_ROOTS,
 	BW_SQLITE_SWEPT_KEYS,
 	BW_SQLITE_SWEPT_MESSAGES,
 	BW_SQLITE_SWEPT_PARTS,

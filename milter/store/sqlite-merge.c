@@ -13,6 +13,7 @@ void bw_sqlite_conversation_merge(struct bw_sqlite_lane *lane, struct bw_sqlite_
 		older.last_ms = younger.last_ms;
 	older.accepted += younger.accepted;
 	older.changed = true;
+	bw_sqlite_run(lane, BW_SQL_REDIRECTED_MOVE, ARGS(INT(younger.id), INT(older.id)));
 	/* The younger's keys, messages and public id lead here through it. */
 	bw_sqlite_run(lane, BW_SQL_CONVERSATION_FORWARD, ARGS(INT(younger.id), INT(older.id)));
 	*a = older;

@@ -106,6 +106,12 @@ static const char later[] =
 	"UNIQUE(id, list)) STRICT;"
 	"CREATE INDEX IF NOT EXISTS post_by_time ON post(accepted_ms);"
 	"CREATE INDEX IF NOT EXISTS meter_by_end ON meter(until_ms);"
+	/* Redirecting: conversations whose root's identity was proven; replies that went to one person instead. */
+	"CREATE TABLE IF NOT EXISTS trusted_root(conversation INTEGER PRIMARY KEY) STRICT;"
+	"CREATE TABLE IF NOT EXISTS redirected(conversation INTEGER NOT NULL, message BLOB NOT NULL,"
+	" PRIMARY KEY(conversation, message)) WITHOUT ROWID, STRICT;"
+	"CREATE TRIGGER IF NOT EXISTS conversation_gone AFTER DELETE ON conversation BEGIN"
+	" DELETE FROM trusted_root WHERE conversation = old.id; DELETE FROM redirected WHERE conversation = old.id; END;"
 	"CREATE INDEX IF NOT EXISTS held_by_list ON held_list(list, held);"
 	"CREATE TRIGGER IF NOT EXISTS held_gone AFTER DELETE ON held BEGIN DELETE FROM held_list WHERE held = old.seq; END;";
 

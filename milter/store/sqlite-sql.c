@@ -121,6 +121,15 @@ static const char *const texts[] = {
 		"VALUES(?1, ?2, ?3, ?4, ?5, 0, ?6)",
 	[BW_SQL_CONVERSATION_PUT] = "UPDATE conversation SET last_ms = ?2, accepted = ?3 WHERE id = ?1",
 	[BW_SQL_CONVERSATION_FORWARD] = "UPDATE conversation SET merged_into = ?2, root = '' WHERE id = ?1",
+	[BW_SQL_ROOT_TRUST] = "INSERT OR IGNORE INTO trusted_root(conversation) VALUES(?1)",
+	[BW_SQL_ROOT_GET] =
+		"SELECT c.root, c.founded_ms, EXISTS (SELECT 1 FROM trusted_root r WHERE r.conversation = c.id) FROM conversation c WHERE "
+		"c.id = ?1",
+	[BW_SQL_REDIRECTED_GET] = "SELECT count(*), coalesce(sum(message = ?2), 0) FROM redirected WHERE conversation = ?1",
+	[BW_SQL_REDIRECTED_PUT] = "INSERT OR IGNORE INTO redirected(conversation, message) VALUES(?1, ?2)",
+	[BW_SQL_REDIRECTED_TAKE] = "DELETE FROM redirected WHERE conversation = ?1 AND message = ?2",
+	[BW_SQL_REDIRECTED_MOVE] =
+		"INSERT OR IGNORE INTO redirected(conversation, message) SELECT ?2, message FROM redirected WHERE conversation = ?1",
 	[BW_SQL_KEY_GET] =
 		"SELECT " CONVERSATION_COLUMNS " FROM join_key k JOIN conversation c ON c.id = k.conversation WHERE "
 		"k.list = ?1 AND k.class = ?2 AND k.hash = ?3",
@@ -244,9 +253,8 @@ static const char *const texts[] = {
 		"THEN last_ms <= ?5 AND NOT EXISTS (SELECT 1 FROM tally t WHERE t.id BETWEEN c.id * 4 AND c.id * "
 		"4 + 1) ELSE NOT EXISTS (SELECT 1 FROM conversation d WHERE d.id = c.merged_into) END FROM "
 		"conversation c WHERE id > ?1 ORDER BY id LIMIT ?6",
-	[BW_SQL_SWEEP_ROOT] =
-		"UPDATE conversation SET root = '' WHERE id = (SELECT max(id) FROM conversation) AND last_ms <= "
-		"?1",
+	[BW_SQL_SWEEP_ROOTS] =
+		"SELECT id, 0, NULL, NULL, root <> '' AND founded_ms <= ?5 FROM conversation WHERE id > ?1 ORDER BY id LIMIT ?6",
 	[BW_SQL_SWEEP_KEYS] =
 		"SELECT list, class, hash, NULL, NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = k.conversation "
 		"AND (c.merged_into <> 0 OR c.last_ms > ?5 OR EXISTS (SELECT 1 FROM tally t WHERE t.id BETWEEN c.id * 4 "
@@ -265,6 +273,7 @@ static const char *const texts[] = {
 		"k.list = l.id) AND NOT EXISTS (SELECT 1 FROM message m WHERE m.list = l.id) FROM list l WHERE id "
 		"> ?1 ORDER BY id LIMIT ?6",
 	[BW_SQL_DROP_CONVERSATION] = "DELETE FROM conversation WHERE id = ?1",
+	[BW_SQL_DROP_ROOT] = "UPDATE conversation SET root = '' WHERE id = ?1",
 	[BW_SQL_DROP_KEY] = "DELETE FROM join_key WHERE list = ?1 AND class = ?2 AND hash = ?3",
 	[BW_SQL_DROP_MESSAGE] = "DELETE FROM message WHERE list = ?1 AND hash = ?3",
 	[BW_SQL_DROP_PART] = "DELETE FROM part WHERE list = ?1 AND message = ?3 AND recipients = ?4",

@@ -195,6 +195,7 @@ static const struct bw_store_ops ops = {
 	.now = now,
 	.count = bw_sqlite_count,
 	.settle = bw_sqlite_settle,
+	.redirect = bw_sqlite_redirect,
 	.meter = bw_sqlite_meter,
 	.breaker_get = bw_sqlite_breaker_get,
 	.breaker_cas = bw_sqlite_breaker_cas,

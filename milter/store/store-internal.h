@@ -48,6 +48,7 @@ bool bw_store_fits(const struct bw_order_item *items, size_t n, int64_t have, in
 enum bw_err bw_store_check_result(enum bw_item_result result, struct bw_why *why);
 enum bw_err bw_store_check_order_move(enum bw_order_state from, enum bw_order_state to, struct bw_why *why);
 enum bw_err bw_store_check_posts(const struct bw_post *posts, size_t n, struct bw_why *why);
+enum bw_err bw_store_check_redirect(const struct bw_redirect_in *in, size_t n, struct bw_why *why);
 enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct bw_why *why);
 /* The slot of time that a moment falls into. */
 static inline int64_t bw_store_slot(int64_t at_ms)

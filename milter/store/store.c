@@ -86,6 +86,20 @@ enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *
 	return bw_store_check_place(key->list, key->side, 0, why);
 }
 
+enum bw_err bw_store_check_redirect(const struct bw_redirect_in *in, size_t n, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; i < n && err == BW_OK; i++) {
+		err = bw_store_check_place(in[i].list, BW_SIDE_MEMBERS, 0, why);
+		if (err == BW_OK && bw_hash_is_zero(&in[i].message))
+			err = bw_fail(why, BW_ERR_INPUT, "a message to redirect without an identity");
+		if (err == BW_OK && (in[i].limit < 0 || in[i].memory_ms <= 0))
+			err = bw_fail(why, BW_ERR_RANGE, "a limit of redirected messages is not negative, and the memory is positive");
+	}
+	return err;
+}
+
 enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct bw_why *why)
 {
 	for (size_t i = 0; i < n; i++) {

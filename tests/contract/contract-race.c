@@ -30,11 +30,12 @@ static void reply(struct racer *r);
 static void spend(struct racer *r);
 static void step_breaker(struct racer *r);
 static void work(struct racer *r);
+static void redirect(struct racer *r);
 
 static const struct {
 	const char *name;
 	void (*run)(struct racer *r);
-} races[] = { { "reply", reply }, { "spend", spend }, { "breaker", step_breaker }, { "work", work } };
+} races[] = { { "reply", reply }, { "spend", spend }, { "breaker", step_breaker }, { "work", work }, { "redirect", redirect } };
 
 static void *run_racer(void *arg)
 {
@@ -275,6 +276,59 @@ static void budget_of_processes(void **state)
 	the_budget_is_spent_once(&race, PROCESSES * SHARE);
 }
 
+/* --- redirected replies --- */
+
+enum { REDIRECTED = 20 };
+
+static void redirect(struct racer *r)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "m%d", r->index);
+	struct bw_redirect_in in = { .now_ms = T0 + 1, .list = BW_S(LIST), .conversation = look(r->store, T0 + 1, "root").conversation,
+		                         .message = hash_of(id), .limit = REDIRECTED, .memory_ms = WEEK };
+	struct bw_redirect_out out = { 0 };
+
+	r->race->errs[r->index] = r->store->ops->redirect(r->store, &in, &out, 1, NULL);
+	r->race->outs[r->index].conversation_senders = out.ordinal;
+}
+
+/* However many daemons: exactly so many have a place of their own. */
+static void so_many_are_redirected(const struct race *race, int n)
+{
+	int places[REDIRECTED + 2] = { 0 };
+
+	for (int i = 0; i < n; i++) {
+		int64_t ordinal = race->outs[i].conversation_senders;
+
+		assert_true(ordinal >= 1 && ordinal <= REDIRECTED + 1);
+		places[ordinal]++;
+	}
+	for (int i = 1; i <= REDIRECTED; i++)
+		assert_int_equal(places[i], 1);
+	assert_int_equal(places[REDIRECTED + 1], n - REDIRECTED);
+}
+
+static void redirected_by_threads(void **state)
+{
+	static struct race race;
+
+	offer(STORE(state), T0, "root", "comms", NULL);
+	race_threads(STORE(state), &race, 0, redirect);
+	so_many_are_redirected(&race, THREADS);
+}
+
+static void redirected_by_processes(void **state)
+{
+	static struct race race;
+
+	if (!backend->shared)
+		return;
+	offer(STORE(state), T0, "root", "comms", NULL);
+	race_processes(DIR(state), &race, 0, "redirect");
+	so_many_are_redirected(&race, PROCESSES * SHARE);
+}
+
 /* --- compare-and-set --- */
 
 enum { STEPS = 20 };
@@ -430,7 +484,7 @@ int run_race(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(ordinals_of_threads), TEST(ordinals_of_processes), TEST(one_message_sent_at_once), TEST(budget_of_threads),
 		TEST(budget_of_processes), TEST(breakers_of_threads),   TEST(breakers_of_processes),    TEST(work_of_threads),
-		TEST(work_of_processes),   TEST(one_releases),
+		TEST(work_of_processes),   TEST(one_releases),         TEST(redirected_by_threads),    TEST(redirected_by_processes),
 	};
 
 	return cmocka_run_group_tests_name("race", tests, NULL, NULL);

@@ -91,6 +91,7 @@ int run_posts(void);
 int run_records(void);
 int run_expire(void);
 int run_meter(void);
+int run_redirect(void);
 int run_race(void);
 /* What a child process of the races does: DIR FD RACE ROUND FROM. */
 int race_child(int argc, char **argv);

@@ -111,6 +111,7 @@ static struct bw_count_in new_message(struct run *r)
 		.stopped_unless_reply = chance(r, 8),
 		.memory_ms = MEMORY_MS,
 		.root_sender = BW_S("root@example.org"),
+		.root_trusted = chance(r, 50),
 	};
 
 	add_keys(r, &in, id);
@@ -208,6 +209,33 @@ static void do_settle(struct run *r)
 
 	while (times-- > 0)
 		same_answer(r, "settle", r->a->ops->settle(r->a, &in, 1, &why[0]), r->b->ops->settle(r->b, &in, 1, &why[1]), why);
+}
+
+static void do_redirect(struct run *r)
+{
+	const struct recent *m = pick_recent(r);
+	struct bw_redirect_out a, b;
+	struct bw_why why[2];
+
+	if (m == NULL)
+		return;
+	struct bw_redirect_in in = {
+		.now_ms = r->now_ms,
+		.list = m->in.list,
+		.conversation = m->out.conversation,
+		.message = m->in.message,
+		.limit = below(r, 6),
+		.memory_ms = MEMORY_MS,
+		.give_back = chance(r, 20),
+	};
+
+	if (!same_answer(r, "redirect", r->a->ops->redirect(r->a, &in, &a, 1, &why[0]), r->b->ops->redirect(r->b, &in, &b, 1, &why[1]), why))
+		return;
+	same_number(r, "redirect: ordinal", a.ordinal, b.ordinal);
+	same_number(r, "redirect: again", a.again, b.again);
+	same_number(r, "redirect: trusted", a.root_trusted, b.root_trusted);
+	if (strcmp(a.root_sender, b.root_sender) != 0)
+		differ(r, "redirect: root '%s', but '%s'", a.root_sender, b.root_sender);
 }
 
 /* --- breakers --- */
@@ -448,7 +476,8 @@ static const struct kind {
 	int weight; /* of 1000 */
 	void (*run)(struct run *r);
 } kinds[] = {
-	{ "count", 690, do_count },    { "settle", 190, do_settle },
+	{ "count", 690, do_count },    { "settle", 170, do_settle },
+	{ "redirect", 20, do_redirect },
 	{ "breaker", 60, do_breaker }, { "breaker_each", 5, do_breaker_each },
 	{ "hold", 20, do_hold },       { "move", 20, do_move },
 	{ "setting", 14, do_setting }, { "expire", 1, do_expire },

@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 {
 	static int (*const groups[])(void) = { run_count,   run_windows,  run_identity, run_split,   run_conversation, run_merge,
 		                                   run_breaker, run_settings, run_ledger,   run_records, run_expire,       run_race,
-		                                   run_meter };
+		                                   run_meter,   run_redirect };
 	static int (*const embedded[])(void) = { run_orders, run_posts };
 	int failed = 0;
 

@@ -137,6 +137,32 @@ static void a_failure_moves_to_the_fallback_and_stays(void **state)
 	assert_int_equal(offer(s->guarded, T0 + 4, "r3", "root").conversation_senders, 1);
 }
 
+/* How many were redirected only the primary knows: never so many a host. */
+static void nobody_redirects_alone(void **state)
+{
+	struct stores *s = *state;
+	struct bw_redirect_in in = { .now_ms = T0 + 1,
+		                         .list = BW_S(LIST),
+		                         .conversation = offer(s->guarded, T0, "root", "").conversation,
+		                         .message = hash_of("r1"),
+		                         .limit = 2,
+		                         .memory_ms = 7 * BW_DAY_MS };
+	struct bw_redirect_out out = { .ordinal = 42 };
+	struct bw_why why = { "" };
+
+	bw_store_faulty_set(s->faulty, true, 0);
+	assert_int_equal(s->guarded->ops->redirect(s->guarded, &in, &out, 1, &why), BW_ERR_STORE);
+	assert_true(is_degraded(s->guarded, NULL));
+	offer(s->guarded, T0 + 1, "root", "");
+	assert_int_equal(s->guarded->ops->redirect(s->guarded, &in, &out, 1, &why), BW_ERR_STORE);
+	assert_non_null(strstr(why.text, "redirected"));
+	assert_int_equal(out.ordinal, 42);
+	bw_store_faulty_set(s->faulty, false, 0);
+	assert_true(bw_store_guarded_probe(s->guarded));
+	assert_int_equal(s->guarded->ops->redirect(s->guarded, &in, &out, 1, &why), BW_OK);
+	assert_int_equal(out.ordinal, 1);
+}
+
 static void a_probe_of_what_is_down(void **state)
 {
 	struct stores *s = *state;
@@ -479,6 +505,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_failure_moves_to_the_fallback_and_stays),
+		TEST(nobody_redirects_alone),
 		TEST(a_probe_of_what_is_down),
 		TEST(late_is_failed),
 		TEST(refusals_do_not_degrade),

@@ -174,7 +174,7 @@ static void no_threshold_is_stored(void **state)
 }
 
 /* Addresses of senders, Message-IDs and subjects of counted mail are in the file as keyed hashes only. The root's poster is
- * readable (redirect needs it), for as long as its conversation is remembered. */
+ * readable (redirect needs it), for the memory, however long its conversation goes on. */
 static void what_is_readable(void **state)
 {
 	struct bw_store *s = kit_open(5000);

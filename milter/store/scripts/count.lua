@@ -8,7 +8,7 @@
 --          deliveries; budget, 0: none; windows of the conversation and of the list; memory; how many may pass, 0: any: senders,
 --          replies, by so many senders, senders in 24 h, senders of the list
 --        2 list   3 message   4 recipients   5 sender   6 join keys, strongest first, each a class and 16 bytes, each once
---        7 the root's key, likewise   8 the root's sender
+--        7 the root's key, likewise   8 the root's sender; behind a NUL: of a proven identity
 -- reply  numbers, packed: now; seen, joined, merge wanted; of the conversation: senders, replies, senders in 24 h, senders since its
 --        phase, last attempt, sender was counted; of the list: senders, senders since its phase, last attempt, sender was
 --        counted, deliveries; budget ok, provisional; public id of the conversation;

@@ -184,6 +184,17 @@ function rare()
 		t.breaker = false
 	end
 
+	-- --- replies that were redirected ---
+
+	-- Of a conversation; behind its id any byte may follow.
+	function r.redirected_range(c)
+		return '[q' .. bytes(c.id), '(q' .. bytes(c.id + 1)
+	end
+
+	function r.redirected(c)
+		return call('ZRANGEBYLEX', index, r.redirected_range(c))
+	end
+
 	-- --- conversations by their public id ---
 
 	r.roots = { 'i', 't', 'o' } -- classes of keys that a conversation can be named after

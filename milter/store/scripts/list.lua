@@ -6,7 +6,7 @@
 --            t TALLY                 a tally: TALLY
 --            b TALLY                 a breaker: msgpack {format, 13 words as given}
 --            a TALLY sender          where a sender stands: STANDING
---            c CONVERSATION          CONVERSATION, then its root's sender
+--            c CONVERSATION          CONVERSATION, then its root's sender; behind a NUL: of a proven identity
 --            k CLASS hash            a join key; CLASS: i(d), t(hread), s(ubject), o(wn)
 --            m message               an identity: MESSAGE
 --            p message recipients    a transaction of an expander: PART
@@ -15,6 +15,7 @@
 --            r TALLY time message    a reply
 --            d TALLY time message n  deliveries
 --            b TALLY                 a breaker
+--            q CONVERSATION message  a reply that was redirected
 -- KEYS[3]  garbage: sorted set, field of KEYS[1] -> when it may be past; looked at by sweep()
 --
 -- TALLY, CONVERSATION, time: 6 bytes, big-endian. A list's tallies are 0 (members) and 1 (outside), those of conversation n

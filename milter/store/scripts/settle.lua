@@ -181,6 +181,10 @@ local function merge()
 		from.into, from.root = into.id, ''
 		conversation_write(from)
 		write()
+		for _, row in ipairs(r.redirected(from)) do
+			remove_row(row)
+			add_row('q' .. bytes(into.id) .. row:sub(8))
+		end
 		merge_tally(2 * into.id, 2 * from.id)
 		merge_tally(2 * into.id + 1, 2 * from.id + 1)
 		conversation = into

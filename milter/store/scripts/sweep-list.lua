@@ -71,6 +71,7 @@ local function sweeper(now, cutoff, budget)
 				s.again[field] = nil
 			end
 		end
+		send('ZREM', index, r.redirected(c))
 		conversations[c.id] = false
 	end
 
@@ -139,6 +140,11 @@ local function sweeper(now, cutoff, budget)
 		elseif c and c.into ~= 0 then
 			return max(last.last, cutoff + 1)
 		elseif c and c.last > cutoff then
+			-- It goes on; who began it is readable no longer than the memory.
+			if c.founded <= cutoff and c.root ~= '' then
+				c.root = ''
+				conversation_write(c)
+			end
 			tally(tally_load(bytes(2 * c.id)))
 			tally(tally_load(bytes(2 * c.id + 1)))
 			return next_of(c)
