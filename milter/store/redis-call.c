@@ -90,6 +90,8 @@ static const char *const site_keys[BW_REDIS_SCRIPT_COUNT][SITE_KEYS_MAX] = {
 	[BW_REDIS_EVENTS] = { "{site}:numbers", "{site}:events" },
 	[BW_REDIS_TIDY] = { "{site}:numbers", "{site}:settings", "{site}:temporary", "{site}:hosts", "{site}:held", "{site}:order",
 	                    "{site}:events" },
+	[BW_REDIS_ORDERS] = { "{site}:numbers", "{site}:orders", "{site}:ordered", "{site}:items" },
+	[BW_REDIS_POSTS] = { "{site}:numbers", "{site}:posts", "{site}:posted" },
 };
 
 void bw_redis_begin_site(struct bw_redis *s, struct bw_redis_exchange *x, enum bw_redis_script_id script, int64_t now_ms,

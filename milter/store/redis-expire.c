@@ -4,7 +4,7 @@
 
 #include "bw/clock.h"
 #include "redis-compat.h"
-#include "redis-internal.h"
+#include "redis-orders.h"
 
 enum {
 	LISTS_A_CALL = 128,
@@ -29,7 +29,7 @@ struct sweep {
 
 static enum bw_err tidy_site(const struct sweep *w, struct bw_why *why)
 {
-	struct bw_redis_exchange *x = bw_redis_exchange_new(1);
+	struct bw_redis_exchange *x = bw_redis_exchange_new(3);
 	char cutoff[32];
 
 	if (x == NULL)
@@ -37,6 +37,8 @@ static enum bw_err tidy_site(const struct sweep *w, struct bw_why *why)
 	snprintf(cutoff, sizeof(cutoff), "%lld", (long long)w->cutoff_ms);
 	bw_redis_begin_site(w->s, x, BW_REDIS_TIDY, w->now_ms, cutoff, 1);
 	bw_redis_add_number(x, w->now_ms - HISTORY_MS < w->cutoff_ms ? w->now_ms - HISTORY_MS : w->cutoff_ms);
+	bw_redis_tidy_orders(w->s, x, w->now_ms);
+	bw_redis_tidy_posts(w->s, x, w->now_ms);
 	enum bw_err err = bw_redis_run(w->s, BW_REDIS_LANE_OTHER, x, 0, why);
 
 	bw_redis_exchange_unref(&x);

@@ -204,14 +204,6 @@ struct taker {
 	void *ctx;
 };
 
-static void add_hash_or_all(struct bw_redis_exchange *x, const struct bw_hash *hash)
-{
-	if (bw_hash_is_zero(hash))
-		bw_redis_add(x, BW_S(""));
-	else
-		bw_redis_add_hash(x, hash);
-}
-
 static void ask(const struct bw_redis_pages *p, struct bw_redis_exchange *x)
 {
 	const struct bw_held_query *query = p->query;
@@ -219,8 +211,8 @@ static void ask(const struct bw_redis_pages *p, struct bw_redis_exchange *x)
 	bw_redis_begin_site(p->s, x, BW_REDIS_HELD, 0, "each", 7);
 	bw_redis_add_number(x, p->after);
 	bw_redis_add_number(x, ROWS_A_PAGE);
-	add_hash_or_all(x, &query->id);
-	add_hash_or_all(x, &query->conversation);
+	bw_redis_add_hash_or_all(x, &query->id);
+	bw_redis_add_hash_or_all(x, &query->conversation);
 	bw_redis_add(x, query->list);
 	if (query->by_state)
 		bw_redis_add_number(x, query->state);

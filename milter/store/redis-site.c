@@ -14,6 +14,14 @@ enum bw_err bw_redis_run_number(struct bw_redis *s, struct bw_redis_exchange *x,
 	return err;
 }
 
+void bw_redis_add_hash_or_all(struct bw_redis_exchange *x, const struct bw_hash *hash)
+{
+	if (bw_hash_is_zero(hash))
+		bw_redis_add(x, BW_S(""));
+	else
+		bw_redis_add_hash(x, hash);
+}
+
 /* False: no further page. */
 static bool give_page(struct bw_redis_pages *p, struct bw_redis_row *rows)
 {

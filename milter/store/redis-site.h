@@ -11,6 +11,9 @@
 /* Runs an exchange of one call and reads a number from it. */
 enum bw_err bw_redis_run_number(struct bw_redis *s, struct bw_redis_exchange *x, int64_t *out, struct bw_why *why);
 
+/* A selection: the zero hash is an empty argument, which selects all. */
+void bw_redis_add_hash_or_all(struct bw_redis_exchange *x, const struct bw_hash *hash);
+
 /* A listing by pages: each page is a call with a deadline of its own; a callback runs outside of any lock. */
 struct bw_redis_pages {
 	struct bw_redis *s;

@@ -7,7 +7,7 @@
 
 #include "bw/clock.h"
 #include "redis-compat.h"
-#include "redis-internal.h"
+#include "redis-orders.h"
 
 enum { PORT = 6379, DEADLINE_MS = 50 };
 
@@ -106,6 +106,14 @@ static const struct bw_store_ops ops = {
 	.held_move = bw_redis_held_move,
 	.held_return = bw_redis_held_return,
 	.held_each = bw_redis_held_each,
+	.order_put = bw_redis_order_put,
+	.order_each = bw_redis_order_each,
+	.order_items = bw_redis_order_items,
+	.order_move = bw_redis_order_move,
+	.order_result = bw_redis_order_result,
+	.post_put = bw_redis_post_put,
+	.post_each = bw_redis_post_each,
+	.post_move = bw_redis_post_move,
 	.event_add = bw_redis_event_add,
 	.event_each = bw_redis_event_each,
 	.expire = bw_redis_expire,

@@ -109,6 +109,16 @@ static void two_connections_and_one_call_a_list(void **state)
 
 /* --- keys --- */
 
+static void fill_orders(struct bw_store *s)
+{
+	const struct bw_order_row order = { .id = hash_of("o"), .host = BW_S("mx1") };
+	const struct bw_order_item item = { .subject = hash_of("held"), .signed_text = BW_S("v=1") };
+	const struct bw_post post = { .id = hash_of("p"), .list = BW_S(LIST) };
+
+	assert_ok(s->ops->order_put(s, &order, &item, 1, &why));
+	assert_ok(s->ops->post_put(s, &post, 1, &why));
+}
+
 static void fill(struct bw_store *s)
 {
 	struct bw_count_out root = offer(s, 0, "root", "comms", NULL);
@@ -129,6 +139,7 @@ static void fill(struct bw_store *s)
 	assert_ok(s->ops->list_put(s, &list, NULL, &why));
 	assert_ok(s->ops->held_put(s, &held, &why));
 	assert_ok(s->ops->held_move(s, &held.id, BW_HELD_WAITING, BW_HELD_RELEASED, 0, BW_S("ops"), &why));
+	fill_orders(s);
 }
 
 /* Settings, directory, ledger and the numbers that must never start again. */
@@ -164,7 +175,8 @@ static void every_key_has_an_end(void **state)
 			fail_msg("%s lives for %" PRId64 " ms", word, ttl_ms);
 		seen++;
 	}
-	assert_int_equal(seen, 3 + 8 + 2 + 2 + 1); /* a list's, those that stay, hosts and events, two indexes, a meter */
+	/* A list's, those that stay, hosts and events, two indexes, a meter, orders, posts. */
+	assert_int_equal(seen, 3 + 8 + 2 + 2 + 1 + 3 + 2);
 }
 
 /* Ids, addresses of senders and keys are hashes; what is readable is the list. */
@@ -237,6 +249,54 @@ static void counting_keeps_a_busy_list_small(void **state)
 	/* Four memories' worth of messages, of some dozen entries each. */
 	if (most > 90 * 4 * 16)
 		fail_msg("%" PRId64 " entries", most);
+}
+
+static void put_post(struct bw_store *s, const char *id)
+{
+	const struct bw_post post = { .id = hash_of(id), .list = BW_S(LIST), .accepted_ms = T0 };
+
+	assert_ok(s->ops->post_put(s, &post, 1, &why));
+}
+
+static bool note_post(void *ctx, const struct bw_post *row)
+{
+	(void)row;
+	++*(int *)ctx;
+	return true;
+}
+
+static int posts_of(struct bw_store *s, const char *id)
+{
+	const struct bw_post_query query = { .id = hash_of(id) };
+	int n = 0;
+
+	assert_ok(s->ops->post_each(s, &query, note_post, &n, &why));
+	return n;
+}
+
+/* Of too many posts the oldest go, but none that is frozen: it waits in a hold queue. */
+static void posts_are_bounded(void **state)
+{
+	struct scene *c = *state;
+	struct bw_store *s = c->store;
+	struct bw_hash frozen = hash_of("p2");
+	char command[128];
+
+	put_post(s, "p1");
+	put_post(s, "p2");
+	put_post(s, "p3");
+	assert_ok(s->ops->post_move(s, &frozen, BW_POST_FROZEN, T0, &why));
+	snprintf(command, sizeof(command), "HSET bw:{site}:numbers posted %d", BW_POSTS_MAX);
+	ask(c, command);
+	put_post(s, "p4"); /* number BW_POSTS_MAX + 1 */
+	assert_int_equal(posts_of(s, "p1"), 0);
+	assert_int_equal(posts_of(s, "p2"), 1);
+	assert_int_equal(posts_of(s, "p3"), 1);
+	put_post(s, "p5");
+	put_post(s, "p6");
+	assert_int_equal(posts_of(s, "p2"), 1);
+	assert_int_equal(posts_of(s, "p3"), 0);
+	assert_int_equal(posts_of(s, "p4"), 1);
 }
 
 /* With expire() only the memory's worth stays, and of a list without mail nothing. */
@@ -372,6 +432,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SCENE(two_connections_and_one_call_a_list), SCENE(every_key_has_an_end),  SCENE(no_threshold_is_stored),
+		SCENE(posts_are_bounded),
 		SCENE(counting_keeps_a_busy_list_small),    SCENE(expiry_leaves_nothing), SCENE(hostile_names),
 		SCENE(hosts_are_upgraded_one_by_one), SCENE(a_newer_format_is_refused), SCENE(the_clock_was_ahead),
 	};

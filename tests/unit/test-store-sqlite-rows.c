@@ -4,7 +4,7 @@
 
 static const char *const tables[] = { "meta",    "list", "tally",   "entry",   "conversation",    "join_key",
 	                                  "message", "part", "breaker", "setting", "setting_history", "directory_row",
-	                                  "host",    "held", "event" };
+	                                  "host",    "held", "event",   "mail_order", "order_item", "post" };
 
 static int64_t rows_of(const char *table)
 {
@@ -237,11 +237,85 @@ static void a_clock_of_ones_own(void **state)
 	bw_store_close(&s);
 }
 
+/* --- orders and posts --- */
+
+static void put_post(struct bw_store *s, const char *id)
+{
+	const struct bw_post post = { .id = kit_hash(id), .list = BW_S(KIT_LIST), .accepted_ms = KIT_T0 };
+
+	assert_int_equal(s->ops->post_put(s, &post, 1, NULL), BW_OK);
+}
+
+static bool note_post(void *ctx, const struct bw_post *row)
+{
+	(void)row;
+	++*(int *)ctx;
+	return true;
+}
+
+static int posts_of(struct bw_store *s, const char *id)
+{
+	const struct bw_post_query query = { .id = kit_hash(id) };
+	int n = 0;
+
+	assert_int_equal(s->ops->post_each(s, &query, note_post, &n, NULL), BW_OK);
+	return n;
+}
+
+/* Of too many posts the oldest go, but none that is frozen: it waits in a hold queue. */
+static void posts_are_bounded(void **state)
+{
+	struct bw_store *s = kit_open(5000);
+	struct bw_hash frozen = kit_hash("p2");
+	char sql[96];
+
+	(void)state;
+	put_post(s, "p1");
+	put_post(s, "p2");
+	put_post(s, "p3");
+	put_post(s, "p4");
+	assert_int_equal(s->ops->post_move(s, &frozen, BW_POST_FROZEN, KIT_T0, NULL), BW_OK);
+	snprintf(sql, sizeof(sql), "UPDATE post SET seq = %d WHERE seq = 4", BW_POSTS_MAX);
+	kit_sql(sql);
+	put_post(s, "p5"); /* number BW_POSTS_MAX + 1 */
+	assert_int_equal(posts_of(s, "p1"), 0);
+	assert_int_equal(posts_of(s, "p2"), 1);
+	assert_int_equal(posts_of(s, "p3"), 1);
+	put_post(s, "p6");
+	put_post(s, "p7");
+	assert_int_equal(posts_of(s, "p2"), 1);
+	assert_int_equal(posts_of(s, "p3"), 0);
+	assert_int_equal(posts_of(s, "p4"), 1);
+	bw_store_close(&s);
+}
+
+/* A file of the version before has no such tables: opened, it has. */
+static void an_older_file(void **state)
+{
+	struct bw_store *s = kit_open(5000);
+
+	(void)state;
+	put_post(s, "p1");
+	bw_store_close(&s);
+	kit_sql("DROP TABLE post");
+	kit_sql("DROP TABLE order_item");
+	kit_sql("DROP TABLE mail_order");
+	s = kit_open(5000);
+	put_post(s, "p2");
+	const struct bw_order_row order = { .id = kit_hash("o"), .host = BW_S("mx1") };
+
+	assert_int_equal(s->ops->order_put(s, &order, NULL, 0, NULL), BW_OK);
+	assert_int_equal(rows_of("post"), 1);
+	assert_int_equal(rows_of("mail_order"), 1);
+	bw_store_close(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		KIT_TEST(all_of_it_goes),         KIT_TEST(none_of_it_goes_early), KIT_TEST(growth_is_bounded),
 		KIT_TEST(no_threshold_is_stored), KIT_TEST(what_is_readable),      KIT_TEST(a_clock_of_ones_own),
+		KIT_TEST(posts_are_bounded),      KIT_TEST(an_older_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
