@@ -63,6 +63,7 @@ struct bw_config {
 		char *postfix_commands, *sendmail_commands, *sendmail_config; /* "" where they usually are */
 		char *sendmail_queue;                     /* one directory, or those that a last "*" stands for */
 		int64_t max_messages, max_bytes, min_free; /* of the hold queue; 0: no limit */
+		char *queue;                               /* on whose disk; "" where the MTAs usually have it */
 		int64_t keep_ms;                          /* what has waited longer goes into the archive; 0: waits for ever */
 		int64_t reconcile_every_ms;
 		char *helper_socket, *order_key;

@@ -13,6 +13,7 @@
 #include "bw/envelope.h"
 #include "bw/logline.h"
 #include "bw/mail.h"
+#include "bw/room.h"
 #include "bw/store.h"
 #include "bw/verdict.h"
 
@@ -109,6 +110,7 @@ struct bw_judgement {
 	const char *trace;         /* value of X-Breakwater, "" unless asked for */
 	const struct bw_change *changes; /* of what goes on or waits */
 	size_t change_count;
+	enum bw_full full;         /* the limit of the hold queue that made another action of a hold */
 	enum bw_err store_error;   /* BW_OK, or why it was decided without counts */
 	enum bw_err ledger_error;  /* BW_OK, or why a held message has no ledger entry (its mark still tells all) */
 	struct bw_why ledger_why;
@@ -117,6 +119,9 @@ struct bw_judgement {
 /* Judges one complete message. `world` is the reference the message started with. */
 void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const struct bw_facts *facts, struct bw_arena *arena,
                      struct bw_judgement *out);
+
+/* How much waits on this host; whoever holds a message asks it. It is to be told by one thread (bw_room_read_begin and the like). */
+struct bw_room *bw_engine_room(struct bw_engine *engine);
 
 /* Figures since the start, for status, heartbeats and metrics. */
 struct bw_engine_figures {

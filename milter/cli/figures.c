@@ -98,6 +98,10 @@ static bool note_waiting(void *ctx, const struct bw_held *held)
 
 	l->f->held++;
 	l->f->held_deliveries += held->deliveries;
+	if (bw_slice_equal(held->host, bw_slice_of(l->c->host))) {
+		l->f->room.messages++;
+		l->f->room.bytes += bw_room_size(held->size_bytes);
+	}
 	if (t != NULL) {
 		t->held++;
 		t->deliveries += held->deliveries;
@@ -129,6 +133,14 @@ static enum bw_err note_held(struct cli *c, struct figures *f)
 	return err;
 }
 
+/* The same rule that breakwaterd goes by. A queue that cannot be seen from here sets no limit. */
+static void note_room(struct cli *c, struct figures *f)
+{
+	f->room_limits = bw_room_limits_of(bw_cli_config(c));
+	(void)bw_room_measure(bw_cli_config(c), &f->room.free, NULL);
+	f->full = bw_room_check(&f->room_limits, &f->room, BW_ROOM_BLOCK);
+}
+
 static int by_suffering(const void *a, const void *b)
 {
 	const struct tally *x = a, *y = b;
@@ -148,6 +160,7 @@ enum bw_cli_exit bw_cli_figures(struct cli *c, const struct breakers *breakers, 
 		note_lists(c, out);
 		note_breakers(c, out, breakers);
 		err = note_held(c, out);
+		note_room(c, out);
 	}
 	qsort(out->tallies, out->tally_count, sizeof(out->tallies[0]), by_suffering);
 	return bw_cli_fail_err(err);

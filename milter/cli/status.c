@@ -89,6 +89,20 @@ static void print_counts(struct cli *c, const struct figures *f)
 	bw_buf_done(&text);
 }
 
+static void print_room(struct cli *c, const struct figures *f)
+{
+	struct bw_buf text;
+
+	if (f->full == BW_FULL_NO)
+		return;
+	bw_buf_init(&text, 400);
+	bw_buf_printf(&text, "the hold queue of %s is FULL: ", c->host);
+	bw_room_print(&text, f->full, &f->room_limits, &f->room);
+	bw_buf_add_text(&text, "; what is stopped is refused (`held release`, `held delete`, or raise hold.max_*)");
+	label(c, STYLE_BAD, "limit:", bw_buf_text(&text));
+	bw_buf_done(&text);
+}
+
 static void print_breakers(struct cli *c, const struct breakers *b)
 {
 	struct breakers first = *b;
@@ -166,6 +180,7 @@ static enum bw_err print_text(struct cli *c, const struct figures *f, const stru
 	print_store(c, f);
 	print_hosts(c, f);
 	print_counts(c, f);
+	print_room(c, f);
 	print_breakers(c, b);
 	print_worst(c, f);
 	return c->store->ops->event_each(c->store, 0, EVENTS_SHOWN, print_event, &last, &c->why);
@@ -225,6 +240,19 @@ static bool event_json(void *ctx, const struct bw_event_row *row)
 	return true;
 }
 
+static json_t *room_json(const struct figures *f)
+{
+	json_t *o = json_object();
+
+	bw_cli_put_int(o, "messages", f->room.messages);
+	bw_cli_put_int(o, "bytes", f->room.bytes);
+	bw_cli_put_int(o, "max_messages", f->room_limits.max_messages);
+	bw_cli_put_int(o, "max_bytes", f->room_limits.max_bytes);
+	bw_cli_put_int(o, "min_free", f->room_limits.min_free);
+	bw_cli_put_text(o, "full", bw_full_name(f->full));
+	return o;
+}
+
 static enum bw_err print_json(struct cli *c, const struct figures *f, const struct breakers *b)
 {
 	const struct bw_config *config = bw_cli_config(c);
@@ -247,6 +275,7 @@ static enum bw_err print_json(struct cli *c, const struct figures *f, const stru
 	bw_cli_put_time(o, "since", f->since_ms);
 	bw_cli_put_int(o, "held", f->held);
 	bw_cli_put_int(o, "held_deliveries", f->held_deliveries);
+	json_object_set_new(o, "hold_queue", room_json(f));
 	bw_cli_put_int(o, "released", f->released);
 	bw_cli_put_int(o, "released_deliveries", f->released_deliveries);
 	bw_cli_put_int(o, "breakers_open", (int64_t)bw_cli_breakers_open(b));

@@ -9,6 +9,7 @@
 #define BW_CLI_STATUS_H
 
 #include "breakers.h"
+#include "bw/room.h"
 
 enum { HOSTS_MAX = 256, TALLIES_MAX = 1000 };
 
@@ -33,6 +34,9 @@ struct figures {
 	int64_t deliveries;                    /* let pass to lists since `since_ms`, by daemons and by releases */
 	int64_t since_ms;                      /* start of the daemon that runs longest, 0 if none runs */
 	int64_t held, held_deliveries;         /* waiting */
+	struct bw_room_limits room_limits;     /* of the hold queue of this host, */
+	struct bw_room_figures room;           /* how much waits there, */
+	enum bw_full full;                     /* and which limit leaves no room for more */
 	int64_t released, released_deliveries; /* since `since_ms` */
 	struct tally tallies[TALLIES_MAX];     /* the worst first */
 	size_t tally_count;

@@ -151,6 +151,8 @@ static const struct bw_config_row rows[] = {
 	COUNT("hold.max_bytes", AT(hold.max_bytes), "10000000000", 0, 1000000000000000, "Bytes of them, 0 for no limit."),
 	COUNT("hold.min_free", AT(hold.min_free), "1000000000", 0, 1000000000000000,
 	      "Bytes that must stay free on the disk of the MTA's queue, 0 for no limit."),
+	TEXT("hold.queue", hold.queue, "", "an absolute path, or \"\" for /var/spool/postfix and hold.sendmail_queue",
+	     bw_config_convert_path_or_none, "The directory on whose disk hold.min_free must be free. Name it if Postfix's queue_directory is another."),
 	DURATION("hold.keep", hold.keep_ms, "0s", 0, s, 3650, d,
 	         "What has waited for so long is taken into the archive, as `held delete` would; 0s: it waits until somebody decides."),
 	DURATION("hold.reconcile_every", hold.reconcile_every_ms, "1h", 1, m, 7, d,

@@ -16,6 +16,7 @@
 #include "guards.h"
 #include "log.h"
 #include "privileges.h"
+#include "room.h"
 
 /* --- start --- */
 
@@ -113,7 +114,10 @@ static enum bw_err open_engine(struct daemon *d, struct bw_why *why)
 		return err;
 	d->config = NULL; /* the world's now */
 	d->engine = bw_engine_new(d->stores.store, world, &options);
-	return d->engine == NULL ? bw_fail(why, BW_ERR_MEMORY, "no memory for the engine") : BW_OK;
+	if (d->engine == NULL)
+		return bw_fail(why, BW_ERR_MEMORY, "no memory for the engine");
+	bw_room_start(d);
+	return BW_OK;
 }
 
 enum bw_err bw_daemon_open(struct daemon *d, struct bw_why *why)
@@ -222,8 +226,12 @@ static bool start_helpers(struct daemon *d)
 {
 	if (pthread_create(&d->watcher, NULL, bw_watch_run, d) != 0)
 		return false;
-	if (d->stores.shared == NULL || pthread_create(&d->copier, NULL, bw_guards_copy, d) == 0)
-		return true;
+	if (pthread_create(&d->room, NULL, bw_room_run, d) == 0) {
+		if (d->stores.shared == NULL || pthread_create(&d->copier, NULL, bw_guards_copy, d) == 0)
+			return true;
+		atomic_store(&d->stopping, true);
+		pthread_join(d->room, NULL);
+	}
 	atomic_store(&d->stopping, true);
 	pthread_join(d->watcher, NULL);
 	return false;
@@ -233,6 +241,7 @@ static void end_helpers(struct daemon *d)
 {
 	atomic_store(&d->stopping, true);
 	pthread_join(d->watcher, NULL);
+	pthread_join(d->room, NULL);
 	if (d->stores.shared != NULL)
 		pthread_join(d->copier, NULL);
 }

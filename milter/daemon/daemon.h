@@ -21,7 +21,7 @@ struct daemon {
 	struct bw_stores stores;
 	struct bw_engine *engine;
 	int64_t started_ms;
-	pthread_t watcher, filter, copier;
+	pthread_t watcher, filter, copier, room;
 	atomic_bool stopping, reload;
 	atomic_bool recovered; /* a store is back: what changed in it meanwhile is to be read */
 };

@@ -18,7 +18,8 @@ struct bw_engine *bw_engine_new(struct bw_store *store, struct bw_world *world, 
 	pthread_mutex_init(&e->swap, NULL);
 	e->meters = bw_meters_new();
 	e->blocked = bw_blocked_new();
-	if (e->meters == NULL || e->blocked == NULL) {
+	e->room = bw_room_new();
+	if (e->meters == NULL || e->blocked == NULL || e->room == NULL) {
 		e->world = NULL; /* it stays the caller's */
 		bw_engine_free(&e);
 	}
@@ -35,6 +36,7 @@ void bw_engine_free(struct bw_engine **engine)
 	bw_world_unref(&e->world);
 	bw_meters_free(&e->meters);
 	bw_blocked_free(&e->blocked);
+	bw_room_free(&e->room);
 	pthread_mutex_destroy(&e->swap);
 	free(e);
 }
@@ -57,6 +59,11 @@ void bw_engine_swap(struct bw_engine *e, struct bw_world *world)
 	e->world = world;
 	pthread_mutex_unlock(&e->swap);
 	bw_world_unref(&old);
+}
+
+struct bw_room *bw_engine_room(struct bw_engine *e)
+{
+	return e->room;
 }
 
 void bw_engine_set_bypass(struct bw_engine *e, int64_t until_ms)

@@ -21,6 +21,7 @@ struct bw_engine {
 	struct bw_engine_options options;
 	struct bw_meters *meters;
 	struct bw_blocked *blocked;
+	struct bw_room *room;
 	_Atomic int64_t virtual_ms; /* 0: wall time */
 	int64_t next_tick_ms;       /* of the ticking thread */
 	_Atomic int64_t bypass_until_ms;

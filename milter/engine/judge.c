@@ -169,6 +169,21 @@ static void adapt_action(const struct bw_facts *f, enum bw_action *action)
 		*action = BW_HOLD;
 }
 
+/* Where there is no room to keep one more message (semantics 8): who has logged in is told so at once, other mail comes again. postmaster
+ * is not refused for good (RFC 5321 4.5.1); a full system may ask for patience. */
+static void find_room(struct trial *t, struct bw_judgement *out)
+{
+	const struct bw_facts *f = t->facts;
+	struct bw_room_limits limits = bw_room_limits_of(bw_world_config(t->world));
+	bool known = f->identity_kind == BW_IDENTITY_AUTH || f->identity_kind == BW_IDENTITY_CERT;
+
+	if (out->verdict.action != BW_HOLD || !t->engine->options.keep_ledger)
+		return;
+	out->full = bw_room_take(t->engine->room, &limits, bw_room_size(f->declared_size));
+	if (out->full != BW_FULL_NO)
+		out->verdict.action = known && !f->postmaster ? BW_REJECT : BW_THROTTLE;
+}
+
 static void conclude(struct trial *t, struct bw_judgement *out)
 {
 	struct bw_verdict *v = &out->verdict;
@@ -184,6 +199,7 @@ static void conclude(struct trial *t, struct bw_judgement *out)
 		t->changes.n = 0;
 		v->action = BW_HOLD;
 	}
+	find_room(t, out);
 	v->reached = bw_envelope_reached(t, v->action, false);
 	bw_defuse(t, out);
 }

@@ -92,4 +92,5 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 	j->mark = mark(t, &held, j->verdict.why.guard);
 	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
 	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);
+	bw_room_taken(t->engine->room);
 }

@@ -180,6 +180,8 @@ void bw_record_verdict(struct trial *t, const struct bw_judgement *j)
 	bw_logline_text(&line, "action", bw_action_name(v->action));
 	if (v->would != v->action)
 		bw_logline_text(&line, "would", bw_action_name(v->would));
+	if (j->full != BW_FULL_NO)
+		bw_logline_text(&line, "full", bw_full_name(j->full));
 	bw_logline_text(&line, "guard", bw_guard_name(v->would_why.guard));
 	bw_logline_str(&line, "qid", f->queue_id);
 	bw_logline_str(&line, "identity", f->identity);

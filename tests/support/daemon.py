@@ -94,7 +94,7 @@ class Daemon:
         daemon = {"socket": f"unix:{self.socket}", "pid_file": str(self.directory / "pid"),
                   "secret_file": str(self.directory / "secret"), "bypass_file": str(self.directory / "bypass"),
                   "host": self.host, "log": "stderr", "user": user or "", "group": "", "socket_group": socket_group or ""}
-        hold = {"archive": str(self.directory / "archive")}
+        hold = {"archive": str(self.directory / "archive"), "min_free": 0}  # whatever this machine's disk has left
         if hasattr(self.mta, "sendmail_queue"):
             hold["sendmail_queue"] = str(self.mta.sendmail_queue)
         return {"mode": mode, "daemon": daemon, "hold": hold,

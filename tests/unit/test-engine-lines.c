@@ -158,6 +158,18 @@ static const struct mail day[] = {
 	{ 150, "<jane@nhs.example>", "jane@nhs.example", "<friend@nhs.example>", "<18@a>", NULL, "You have won", NULL, NULL },
 };
 
+/* The storm goes on while the hold queue is full: by messages, then by its disk. Ordinary list mail passes. */
+static const struct mail full[] = {
+	{ 200, "<u7@nhs.example>", "u7@nhs.example", "<all@nhs.example>", "<20@a>", NULL, "New post", NULL, NULL },
+	{ 201, "<u8@nhs.example>", NULL, "<all@nhs.example>", "<21@a>", NULL, "New post", NULL, NULL },
+	{ 202, "<u8@nhs.example>", NULL, "<all@nhs.example>", "<21@a>", NULL, "New post", NULL, NULL },
+	{ 203, "<u3@nhs.example>", NULL, "<ward@nhs.example>", "<22@a>", NULL, "Rota of May", NULL, NULL },
+};
+static const struct mail disk_full[] = {
+	{ 210, "<u7@nhs.example>", "u7@nhs.example", "<all@nhs.example>", "<23@a>", NULL, "New post", NULL, NULL },
+	{ 211, "<u8@nhs.example>", NULL, "<all@nhs.example>", "<24@a>", NULL, "New post", NULL, NULL },
+};
+
 static void check_golden(const char *said)
 {
 	FILE *file = fopen(GOLDEN, getenv("BW_GOLDEN_WRITE") != NULL ? "w+" : "r");
@@ -184,6 +196,13 @@ static void lines_and_replies_are_as_documented(void **state)
 
 	for (size_t i = 0; i < sizeof(day) / sizeof(day[0]); i++)
 		send(h, &day[i]);
+	bw_room_read_end(bw_engine_room(h->engine), 100000, 100000 * BW_ROOM_BLOCK);
+	for (size_t i = 0; i < sizeof(full) / sizeof(full[0]); i++)
+		send(h, &full[i]);
+	bw_room_read_end(bw_engine_room(h->engine), 0, 0);
+	bw_room_set_free(bw_engine_room(h->engine), 999999999);
+	for (size_t i = 0; i < sizeof(disk_full) / sizeof(disk_full[0]); i++)
+		send(h, &disk_full[i]);
 	check_golden(bw_buf_text(&h->said));
 }
 
