@@ -20,6 +20,9 @@ void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out);
 /* A guarded store of many hosts: `primary` is theirs, `local` this host's. Beyond what a guarded store does,
  * - the ledger of this host's hold queue lies in `local`, and is copied to the primary by bw_store_shared_copy();
  * - `local` has copies of settings and directory, so that a daemon can start while the primary is away;
+ * - orders are the primary's; those that are given while it is away are this host's, and go into it afterwards. An order that lies
+ *   there cannot be moved meanwhile (BW_ERR_STORE);
+ * - accepted posts of this host lie in both;
  * - a primary that was emptied or set back (restarted without its data, failed over to an old copy) gets back what it lost.
  * Owns both. */
 enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local, struct bw_store **out, struct bw_why *why);

@@ -41,6 +41,13 @@ struct bw_guarded {
 	struct bw_hash news[BW_GUARDED_NEWS_MAX]; /* a ring: ledger entries that the primary does not have; under news_lock */
 	size_t news_first, news_count;
 	bool news_lost;           /* there were more */
+	bool owes_posts;          /* under news_lock, as the next: the primary lacks posts that were accepted or moved then or later */
+	int64_t owed_posts_ms;
+	/* what a guarded store does, for a shared one that adds to it */
+	enum bw_err (*guarded_order_move)(struct bw_store *s, const struct bw_hash *id, enum bw_order_state from, enum bw_order_state to,
+	                                  int64_t now_ms, struct bw_slice by, struct bw_slice note, struct bw_why *why);
+	enum bw_err (*guarded_order_result)(struct bw_store *s, const struct bw_hash *id, int64_t number, enum bw_item_result result,
+	                                    struct bw_slice note, int64_t now_ms, struct bw_why *why);
 };
 
 static inline struct bw_guarded *bw_guarded_of(struct bw_store *s)
@@ -66,6 +73,16 @@ enum bw_err bw_guarded_merge_events(struct bw_guarded *g, int64_t since_ms);
 void bw_guarded_forget(struct bw_guarded *g);
 /* Puts one ledger entry of the fallback into the primary, in the state that it has come to. */
 enum bw_err bw_guarded_merge_held(struct bw_store *primary, const struct bw_held *held);
+
+/* Orders that were given to the fallback since `since_ms`: into the primary (may be repeated); and then ended where they were. */
+enum bw_err bw_guarded_merge_orders(struct bw_guarded *g, int64_t since_ms);
+void bw_guarded_end_orders(struct bw_guarded *g);
+
+/* A shared store's way with posts and orders (shared-posts.c). */
+void bw_shared_take_posts(struct bw_guarded *g);
+/* Copies the posts that the primary lacks, and those accepted or moved at `since_ms` or later (negative: none). Needs `copying`. */
+void bw_shared_copy_posts(struct bw_guarded *g, int64_t since_ms, const _Atomic bool *stop);
+void bw_shared_owe_posts(struct bw_guarded *g, int64_t since_ms);
 
 /* The next copy compares the whole ledger. */
 void bw_shared_look_at_all(struct bw_guarded *g);

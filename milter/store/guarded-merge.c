@@ -109,6 +109,8 @@ enum bw_err bw_guarded_merge(struct bw_guarded *g, int64_t since_ms)
 
 	if (err == BW_OK && m.err == BW_OK)
 		err = fallback->ops->held_each(fallback, &all, each_held, &m, NULL);
+	if (err == BW_OK && m.err == BW_OK)
+		err = bw_guarded_merge_orders(g, since_ms);
 	return err == BW_OK ? m.err : err;
 }
 
@@ -217,4 +219,5 @@ static bool each_merged(void *ctx, const struct bw_breaker_row *row)
 void bw_guarded_forget(struct bw_guarded *g)
 {
 	(void)g->fallback->ops->breaker_each(g->fallback, 0, 0, false, each_merged, g, NULL);
+	bw_guarded_end_orders(g);
 }

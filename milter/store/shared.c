@@ -99,6 +99,7 @@ void bw_store_shared_copy(struct bw_store *shared, int64_t since_ms, const _Atom
 		c.since_ms = lost ? 0 : since_ms;
 		if (since_ms >= 0 || lost)
 			copy_all(&c);
+		bw_shared_copy_posts(g, c.since_ms, stop);
 		if (lost && stopped(&c))
 			bw_shared_look_at_all(g);
 	}
@@ -399,6 +400,7 @@ enum bw_err bw_store_shared_new(struct bw_store *primary, struct bw_store *local
 	ops->list_each = list_each;
 	ops->versions = versions;
 	ops->expire = expire;
+	bw_shared_take_posts(bw_guarded_of(s));
 	ops->claim = claim;
 	*out = s;
 	return BW_OK;
