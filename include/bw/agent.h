@@ -16,6 +16,7 @@
 enum bw_fault {
 	BW_FAULT_RELEASE_NOTED,
 	BW_FAULT_RELEASE_OUT,
+	BW_FAULT_RELEASE_FOLLOWED, /* of old mail: under its new queue id */
 	BW_FAULT_RELEASE_WRITTEN,
 	BW_FAULT_DELETE_ARCHIVING,
 	BW_FAULT_DELETE_ARCHIVED,
@@ -27,6 +28,13 @@ enum bw_fault {
 	BW_FAULT_COUNT
 };
 
+/* What an MTA was last asked about how long it keeps mail. */
+struct bw_lifetime {
+	const char *mta; /* NULL: none */
+	char config[256];
+	int64_t any_ms, null_sender_ms, asked_ms;
+};
+
 struct bw_keeper {
 	struct bw_store *store;
 	const struct bw_key *key;
@@ -34,6 +42,7 @@ struct bw_keeper {
 	int64_t now_ms;
 	int archive; /* bw_archive_open() */
 	int64_t archive_keep_ms, archive_most_bytes, archive_min_free_bytes;
+	struct bw_lifetime lifetime; /* zero: nothing asked yet */
 	void (*at)(void *ctx, enum bw_fault fault); /* NULL but in tests */
 	void *at_ctx;
 };

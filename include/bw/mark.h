@@ -31,5 +31,7 @@ struct bw_mark {
 void bw_mark_print(struct bw_buf *out, const struct bw_key *key, const struct bw_mark *mark, struct bw_slice queue_id);
 /* Reads a value (blanks around it and folding are no part of it). False, `out` untouched: no mark, or its seal does not fit. */
 bool bw_mark_read(const struct bw_key *key, struct bw_slice value, struct bw_slice queue_id, struct bw_mark *out);
+/* The id that a value names, whoever has written it: which entry's queue id bw_mark_read() is to be asked with. */
+bool bw_mark_id(struct bw_slice value, struct bw_hash *out);
 
 #endif

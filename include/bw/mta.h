@@ -28,8 +28,10 @@ struct bw_queued {
 	struct bw_slice queue_id;
 	bool held;   /* false: elsewhere in the queue, and nothing below is known but arrived_ms */
 	int64_t arrived_ms; /* when the MTA took it; 0: unknown */
+	bool known;  /* held, accepted by bw_queue_walk.known, and not looked into */
 	bool marked; /* `mark` is genuine */
 	struct bw_mark mark;
+	struct bw_slice mark_text; /* its last field of that name, genuine or not; empty: none */
 	struct bw_slice sender, subject, message_id;
 	struct bw_slice recipients; /* one a line; cut where there are very many */
 };
@@ -43,6 +45,14 @@ struct bw_queue_file {
 /* The full path of one of the MTA's commands; `option` is what the sentence names that says where it is. BW_ERR_IO. */
 enum bw_err bw_mta_program(const struct bw_mta_place *place, const char *program, const char *option, char path[BW_PATH_BYTES],
                            struct bw_why *why);
+
+/* A walk through the whole queue. `known` says of a held message's id and arrival that more need not be read of it; NULL: all is read. An MTA
+ * may read it all the same. */
+struct bw_queue_walk {
+	bool (*known)(void *ctx, struct bw_slice queue_id, int64_t arrived_ms);
+	bool (*each)(void *ctx, const struct bw_queued *row);
+	void *ctx;
+};
 
 struct bw_archived;
 
@@ -59,12 +69,20 @@ struct bw_mta {
 	                    struct bw_why *why);
 	/* All messages of the queue, the held ones with what stands in them. */
 	enum bw_err (*each)(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued), struct bw_why *why);
+	/* The same with less reading. */
+	enum bw_err (*walk)(const struct bw_mta_place *place, const struct bw_key *key, const struct bw_queue_walk *walk, struct bw_why *why);
 	/* The files that are this held message, envelope and all. */
 	enum bw_err (*files)(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file files[BW_QUEUE_FILES_MAX],
 	                     size_t *count, struct bw_why *why);
 	/* Out of the hold and as if it had just come: expanded anew, under another queue id, with its whole life before it (postsuper -r).
 	 * NULL: the MTA has no such thing. Errors as release. */
 	enum bw_err (*requeue)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
+	/* How long the MTA tries to deliver before it gives up, and the same for mail from the null sender; held mail that is older than half of it
+	 * is let go by requeue. 0: it tries once. Needs no privilege. NULL with requeue. */
+	enum bw_err (*lifetime)(const struct bw_mta_place *place, int64_t *any_ms, int64_t *null_sender_ms, struct bw_why *why);
+	/* Messages that are not held, came at `since_ms` or later, and have a field called like our mark; so a requeued one is found. NULL: no
+	 * such thing, or it needs a privilege that we do not have. */
+	enum bw_err (*carriers)(const struct bw_mta_place *place, int64_t since_ms, BW_EACH(struct bw_queued), struct bw_why *why);
 	/* A queued message into the hold (postsuper -h; sendmail -Q). BW_ERR_NOT_FOUND: it is not queued any more. */
 	enum bw_err (*hold)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
 	/* Removed for good. */

@@ -65,6 +65,15 @@ void archive_noted(int dir, const struct bw_hash *id, enum archive_kind kind, ch
 		close(fd);
 }
 
+int64_t archive_written_ms(int dir, const struct bw_hash *id, enum archive_kind kind)
+{
+	char name[ARCHIVE_NAME_BYTES];
+	struct stat st;
+
+	archive_name(id, kind, name);
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_mtime * 1000 : 0;
+}
+
 enum bw_err archive_remove(int dir, const struct bw_hash *id, enum archive_kind kind, struct bw_why *why)
 {
 	char name[ARCHIVE_NAME_BYTES];

@@ -27,6 +27,8 @@ bool archive_has(int dir, const struct bw_hash *id, enum archive_kind kind);
 enum bw_err archive_note(int dir, const struct bw_hash *id, enum archive_kind kind, const char *text, struct bw_why *why);
 /* Reads it back; "" when there is none. */
 void archive_noted(int dir, const struct bw_hash *id, enum archive_kind kind, char *text, size_t size);
+/* When it was written, by the clock of the files; 0: there is none. */
+int64_t archive_written_ms(int dir, const struct bw_hash *id, enum archive_kind kind);
 /* Gone is as good as removed. */
 enum bw_err archive_remove(int dir, const struct bw_hash *id, enum archive_kind kind, struct bw_why *why);
 

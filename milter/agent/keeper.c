@@ -1,6 +1,7 @@
 /* Release, delete, restore: each in steps that leave a note behind, so that whoever comes after a kill knows how far it got.
  *
  *     release   ID.release noted   out of the MTA's hold    ledger: released    note removed
+ *       of old mail                requeued                 ledger: its new queue id, then as above
  *     delete    ID.zst written     removed from the queue   ledger: deleted
  *     restore   ID.place noted     back in the hold queue   ledger: waiting     note and archive removed
  *
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "follow.h"
 
 static void reach(const struct bw_keeper *k, enum bw_fault fault)
 {
@@ -20,7 +22,8 @@ static void reach(const struct bw_keeper *k, enum bw_fault fault)
 
 struct checking {
 	const struct bw_held *entry;
-	bool held, marked, same;
+	bool held, marked, same, null_sender;
+	int64_t arrived_ms;
 };
 
 static bool check_mark(void *ctx, const struct bw_queued *row)
@@ -29,24 +32,33 @@ static bool check_mark(void *ctx, const struct bw_queued *row)
 
 	c->held = row->held;
 	c->marked = row->marked;
+	c->null_sender = row->sender.n == 0;
+	c->arrived_ms = row->arrived_ms > 0 ? row->arrived_ms : row->mark.held_ms;
 	c->same = row->marked && bw_hash_equal(&row->mark.id, &c->entry->id);
 	return true;
 }
 
 /* Queue ids are used again, and other people hold mail too: only the mark says what a message is. */
+static enum bw_err check_queued(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                const char *queue_id, struct checking *c, struct bw_why *why)
+{
+	enum bw_err err = mta->look(place, k->key, queue_id, check_mark, c, why);
+
+	if (err != BW_OK || c->same)
+		return err;
+	if (!c->held)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not held any more: it is on its way", queue_id);
+	return bw_fail(why, BW_ERR_CONFLICT, c->marked ? "%s is another held message now: its mark has another id"
+	                                              : "%s does not carry breakwater's mark: it is somebody else's, and left alone",
+	               queue_id);
+}
+
 static enum bw_err check_message(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                                  const struct bw_held *entry, const char *queue_id, struct bw_why *why)
 {
 	struct checking c = { .entry = entry };
-	enum bw_err err = mta->look(place, k->key, queue_id, check_mark, &c, why);
 
-	if (err != BW_OK || c.same)
-		return err;
-	if (!c.held)
-		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not held any more: it is on its way", queue_id);
-	return bw_fail(why, BW_ERR_CONFLICT, c.marked ? "%s is another held message now: its mark has another id"
-	                                              : "%s does not carry breakwater's mark: it is somebody else's, and left alone",
-	               queue_id);
+	return check_queued(k, mta, place, queue_id, &c, why);
 }
 
 static enum bw_err take_queue_id(const struct bw_mta *mta, const struct bw_held *entry, char out[BW_QUEUE_ID_BYTES],
@@ -79,33 +91,61 @@ static enum bw_err write_release(const struct bw_keeper *k, const struct bw_held
 	return err;
 }
 
-enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
-                              const struct bw_held *entry, struct bw_why *why)
+/* The new queue id of a requeued message, while the entry still waits: a waiting entry whose message is on its way is known to be released.
+ * Whoever finds nothing was slower than the MTA, and the entry keeps the id it had. */
+static void write_new_id(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                         const struct bw_held *entry, const char *held_as)
 {
-	char queue_id[BW_QUEUE_ID_BYTES];
-	bool begun = archive_has(k->archive, &entry->id, ARCHIVE_RELEASE);
-	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+	char now[BW_QUEUE_ID_BYTES];
+	int64_t since_ms = archive_written_ms(k->archive, &entry->id, ARCHIVE_RELEASE);
 
-	if (err == BW_OK)
-		err = check_message(k, mta, place, entry, queue_id, why);
+	if (agent_follow_one(k, mta, place, &entry->id, held_as, since_ms, now))
+		k->store->ops->held_return(k->store, &entry->id, BW_HELD_WAITING, bw_slice_of(now), k->now_ms, bw_slice_of(k->by), NULL);
+	reach(k, BW_FAULT_RELEASE_FOLLOWED);
+}
+
+static enum bw_err let_go(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_held *entry,
+                          const struct checking *c, const char *queue_id, struct bw_why *why)
+{
+	bool begun = archive_has(k->archive, &entry->id, ARCHIVE_RELEASE), old = false;
+	enum bw_err err = agent_is_old(k, mta, place, k->now_ms - c->arrived_ms, c->null_sender, &old, why);
+
 	/* What a killed delete has left would tell reconcile that it was deleted. */
 	if (err == BW_OK)
 		err = archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, why);
 	if (err == BW_OK)
 		err = archive_note(k->archive, &entry->id, ARCHIVE_RELEASE, queue_id, why);
-	if (err == BW_OK) {
-		reach(k, BW_FAULT_RELEASE_NOTED);
-		err = mta->release(place, queue_id, why);
-		/* Somebody else was faster, and writes it down. */
-		if (err != BW_OK && !begun)
-			archive_remove(k->archive, &entry->id, ARCHIVE_RELEASE, NULL);
-		if (err != BW_OK)
-			return err;
-		reach(k, BW_FAULT_RELEASE_OUT);
-		return write_release(k, entry, why);
-	}
+	if (err != BW_OK)
+		return err;
+	reach(k, BW_FAULT_RELEASE_NOTED);
+	err = old ? mta->requeue(place, queue_id, why) : mta->release(place, queue_id, why);
+	/* Somebody else was faster, and writes it down. */
+	if (err != BW_OK && !begun)
+		archive_remove(k->archive, &entry->id, ARCHIVE_RELEASE, NULL);
+	if (err != BW_OK)
+		return err;
+	reach(k, BW_FAULT_RELEASE_OUT);
+	if (old)
+		write_new_id(k, mta, place, entry, queue_id);
+	return write_release(k, entry, why);
+}
+
+enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, struct bw_why *why)
+{
+	char queue_id[BW_QUEUE_ID_BYTES];
+	struct checking c = { .entry = entry };
+	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+
+	if (err == BW_OK)
+		err = check_queued(k, mta, place, queue_id, &c, why);
+	if (err == BW_OK)
+		return let_go(k, mta, place, entry, &c, queue_id, why);
+	if (err != BW_ERR_NOT_FOUND || !archive_has(k->archive, &entry->id, ARCHIVE_RELEASE))
+		return err;
 	/* One who was killed has let it go already. */
-	return err == BW_ERR_NOT_FOUND && begun ? write_release(k, entry, why) : err;
+	write_new_id(k, mta, place, entry, queue_id);
+	return write_release(k, entry, why);
 }
 
 /* --- delete --- */

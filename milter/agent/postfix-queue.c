@@ -1,20 +1,25 @@
 /* Where Postfix's queue files are: QUEUE/ID below the queue directory; with subdirectories (QUEUE/A/B/ID) for the queues that
  * hash_queue_names has, hash_queue_depth deep. They are called after the first characters of a short id, and of the five hex digits of
  * a long one's microseconds (global/mail_queue.c, mail_queue_dir(); global/mail_queue.h, MQID_LG_GET_HEX_USEC). */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "bw/clock.h"
 #include "bw/parse.h"
 #include "files.h"
 #include "order.h"
 #include "postfix.h"
 
 /* A long id: six digits of seconds and four of microseconds in base 52, "z", the inode in base 51 (global/mail_queue.h). */
-enum { LONG_SECONDS = 6, LONG_MICROSECONDS = 4, SETTINGS_MOST = 8 };
+enum { LONG_SECONDS = 6, LONG_MICROSECONDS = 4, SETTINGS_MOST = 8, NAP_MS = 50, NAPS = 20 };
 
 static const char base52[] = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
 
@@ -192,4 +197,154 @@ int64_t bw_agent_postfix_arrived(const char *path)
 	if (fd >= 0)
 		close(fd);
 	return n > 0 ? arrival(bytes, (size_t)n) : 0;
+}
+
+/* --- what has come lately --- */
+
+struct scanning {
+	int64_t since_ms;
+	void (*each)(void *ctx, const char *queue_id, int64_t arrived_ms);
+	void *ctx;
+};
+
+/* A long id tells in itself when the message came. */
+static int64_t arrival_of(const char *queue_id, const char *path)
+{
+	int64_t seconds = 0;
+
+	if (!bw_agent_postfix_is_long(queue_id))
+		return bw_agent_postfix_arrived(path);
+	for (int i = 0; i < LONG_SECONDS; i++) {
+		const char *digit = strchr(base52, queue_id[i]);
+
+		seconds = seconds * ((int64_t)sizeof(base52) - 1) + (digit == NULL ? 0 : digit - base52);
+	}
+	return seconds * 1000;
+}
+
+static enum bw_err scan_folder(const struct scanning *s, const char *folder, int depth, struct bw_why *why);
+
+static enum bw_err scan_entry(const struct scanning *s, const char *folder, const char *name, int depth, struct bw_why *why)
+{
+	char path[BW_PATH_BYTES];
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= BW_PATH_BYTES)
+		return bw_fail(why, BW_ERR_INPUT, "%s: the path is too long", folder);
+	if (depth > 0)
+		return strlen(name) == 1 ? scan_folder(s, path, depth - 1, why) : BW_OK;
+	if (bw_agent_postfix_is_id(name)) {
+		int64_t arrived_ms = arrival_of(name, path);
+
+		if (arrived_ms >= s->since_ms)
+			s->each(s->ctx, name, arrived_ms);
+	}
+	return BW_OK;
+}
+
+static enum bw_err scan_folder(const struct scanning *s, const char *folder, int depth, struct bw_why *why)
+{
+	DIR *all = opendir(folder);
+	struct dirent *entry;
+	enum bw_err err = BW_OK;
+
+	if (all == NULL)
+		return errno == ENOENT ? BW_OK : agent_fail_errno(folder, "could not be read", why);
+	while (err == BW_OK && (entry = readdir(all)) != NULL) {
+		if (entry->d_name[0] != '.')
+			err = scan_entry(s, folder, entry->d_name, depth, why);
+	}
+	closedir(all);
+	return err;
+}
+
+enum bw_err bw_agent_postfix_scan(const struct postfix_queue *queue, enum postfix_queue_name name, int64_t since_ms,
+                                  void (*each)(void *ctx, const char *queue_id, int64_t arrived_ms), void *ctx, struct bw_why *why)
+{
+	/* Arrivals are whole seconds here. */
+	const struct scanning s = { since_ms - 1000, each, ctx };
+	char folder[BW_PATH_BYTES];
+
+	snprintf(folder, sizeof(folder), "%s/%s", queue->directory, queue_names[name]);
+	return scan_folder(&s, folder, queue->depth[name], why);
+}
+
+/* --- begun anew --- */
+
+/* A requeued message lies in maildrop until pickup(8) takes it, which looks once a minute; a "W" on its socket (a named pipe in old
+ * configurations) wakes it (global/mail_trigger.h, TRIGGER_REQ_WAKEUP). Unheard, it comes a minute later. */
+static void wake_pickup(const struct postfix_queue *queue)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = -1;
+	bool open_now = false;
+
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/public/pickup", queue->directory) >= (int)sizeof(address.sun_path))
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	open_now = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+	if (!open_now && fd >= 0) {
+		close(fd);
+		fd = open(address.sun_path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+		open_now = fd >= 0;
+	}
+	if (open_now && write(fd, "W", 1) == 1)
+		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, NAP_MS); /* it hangs up when it has heard */
+	if (fd >= 0)
+		close(fd);
+}
+
+void bw_agent_postfix_wake(const struct postfix_queue *queue, const char *queue_id)
+{
+	char path[BW_PATH_BYTES];
+
+	wake_pickup(queue);
+	snprintf(path, sizeof(path), "%s/maildrop/%s", queue->directory, queue_id);
+	for (int i = 0; i < NAPS && access(path, F_OK) == 0; i++)
+		poll(NULL, 0, NAP_MS);
+}
+
+/* One number and its unit; days without one (postconf(5), maximal_queue_lifetime). */
+bool bw_agent_postfix_time(struct bw_slice text, int64_t *ms)
+{
+	static const struct {
+		char unit;
+		int64_t ms;
+	} units[] = { { 's', BW_SECOND_MS }, { 'm', BW_MINUTE_MS }, { 'h', BW_HOUR_MS }, { 'd', BW_DAY_MS }, { 'w', 7 * BW_DAY_MS } };
+	int64_t n, unit_ms = BW_DAY_MS;
+
+	for (size_t i = 0; text.n > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+		if ((text.p[text.n - 1] | 0x20) == units[i].unit) {
+			unit_ms = units[i].ms;
+			text.n--;
+			break;
+		}
+	}
+	if (!bw_parse_int(text, &n) || n < 0 || n > INT64_MAX / unit_ms)
+		return false;
+	*ms = n * unit_ms;
+	return true;
+}
+
+enum bw_err bw_agent_postfix_lifetime(const struct bw_mta_place *place, int64_t *any_ms, int64_t *null_sender_ms, struct bw_why *why)
+{
+	static const char *const settings[] = { "maximal_queue_lifetime", "bounce_queue_lifetime" };
+	int64_t ms[2];
+	struct bw_buf said;
+
+	bw_buf_init(&said, SAID_BYTES);
+	enum bw_err err = bw_agent_postfix_ask(place, settings, 2, &said, why);
+	struct bw_slice rest = bw_buf_slice(&said);
+
+	for (int i = 0; err == BW_OK && i < 2; i++) {
+		struct bw_slice line = bw_agent_postfix_answer(&rest);
+
+		if (!bw_agent_postfix_time(line, &ms[i]))
+			err = bw_fail(why, BW_ERR_INPUT, "Postfix's %s is \"%.*s\", no time that is understood", settings[i], (int)line.n, line.p);
+	}
+	bw_buf_done(&said);
+	if (err == BW_OK) {
+		*any_ms = ms[0];
+		*null_sender_ms = ms[1];
+	}
+	return err;
 }

@@ -11,7 +11,7 @@
 enum { IDS_A_CALL = 64, LEAST_ID = 5, MOST_ID = 40 };
 
 /* Letters and digits only (Postfix's short ids are hex, its long ones alphanumeric); never "ALL", which means every message. */
-static bool is_queue_id(const char *text)
+bool bw_agent_postfix_is_id(const char *text)
 {
 	static const char allowed[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	size_t n = strlen(text);
@@ -24,7 +24,7 @@ static enum bw_err order(const struct bw_mta_place *place, struct order *o, stru
 {
 	o->config_flag = "-c";
 	o->option = "postfix-commands";
-	if (!is_queue_id(o->words[1]))
+	if (!bw_agent_postfix_is_id(o->words[1]))
 		return bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of Postfix", o->words[1]);
 	return bw_agent_order(place, o, said, why);
 }
@@ -72,7 +72,12 @@ static enum bw_err drop(const struct bw_mta_place *place, const char *queue_id, 
 
 static enum bw_err requeue(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
-	return super(place, &steps[2], queue_id, why);
+	struct postfix_queue queue;
+	enum bw_err err = super(place, &steps[2], queue_id, why);
+
+	if (err == BW_OK && bw_agent_postfix_queue(place, &queue, NULL) == BW_OK)
+		bw_agent_postfix_wake(&queue, queue_id);
+	return err;
 }
 
 static enum bw_err hold(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
@@ -269,6 +274,7 @@ static enum bw_err look(const struct bw_mta_place *place, const struct bw_key *k
 
 struct walking {
 	const struct bw_mta_place *place;
+	const struct bw_queue_walk *walk; /* NULL: nothing is known */
 	struct catting catting;
 	struct ids ids;
 	enum bw_err err;
@@ -282,13 +288,29 @@ static void flush_ids(struct walking *w)
 	w->ids.count = 0;
 }
 
-static void note_elsewhere(struct walking *w, const char *id, int64_t arrived_ms)
+static void note_id(void *ctx, const char *id, int64_t arrived_ms)
+{
+	struct walking *w = ctx;
+
+	bw_slice_copy(bw_slice_of(id), w->ids.at[w->ids.count], BW_QUEUE_ID_BYTES);
+	w->ids.arrived_ms[w->ids.count++] = arrived_ms;
+	if (w->ids.count == IDS_A_CALL)
+		flush_ids(w);
+}
+
+/* A row of which nothing more is read. */
+static void note_bare(struct walking *w, const char *id, int64_t arrived_ms, bool held)
 {
 	struct reading *r = &w->catting.reading;
-	const struct bw_queued row = { .queue_id = bw_slice_of(id), .arrived_ms = arrived_ms };
+	const struct bw_queued row = { .queue_id = bw_slice_of(id), .arrived_ms = arrived_ms, .held = held, .known = held };
 
 	if (!r->stopped)
 		r->stopped = !r->each(r->ctx, &row);
+}
+
+static bool is_known(const struct walking *w, const char *id, int64_t arrived_ms)
+{
+	return w->walk != NULL && w->walk->known != NULL && w->walk->known(w->walk->ctx, bw_slice_of(id), arrived_ms);
 }
 
 static void walk_line(void *ctx, struct bw_slice line)
@@ -299,26 +321,24 @@ static void walk_line(void *ctx, struct bw_slice line)
 	const char *queue = json_string_value(json_object_get(message, "queue_name"));
 	int64_t arrived_ms = json_integer_value(json_object_get(message, "arrival_time")) * 1000;
 
-	if (id != NULL && queue != NULL && is_queue_id(id) && !w->catting.reading.stopped) {
-		if (strcmp(queue, "hold") != 0) {
-			note_elsewhere(w, id, arrived_ms);
-		} else {
-			bw_slice_copy(bw_slice_of(id), w->ids.at[w->ids.count], BW_QUEUE_ID_BYTES);
-			w->ids.arrived_ms[w->ids.count++] = arrived_ms;
-			if (w->ids.count == IDS_A_CALL)
-				flush_ids(w);
-		}
+	if (id != NULL && queue != NULL && bw_agent_postfix_is_id(id) && !w->catting.reading.stopped) {
+		bool held = strcmp(queue, "hold") == 0;
+
+		if (!held || is_known(w, id, arrived_ms))
+			note_bare(w, id, arrived_ms, held);
+		else
+			note_id(w, id, arrived_ms);
 	}
 	json_decref(message);
 }
 
-static enum bw_err each_message(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued),
-                                struct bw_why *why)
+static enum bw_err walk_queue(const struct bw_mta_place *place, const struct bw_key *key, const struct bw_queue_walk *walk,
+                              struct bw_why *why)
 {
 	const struct order o = { .program = "postqueue", .config_flag = "-c", .words = { "-j" }, .option = "postfix-commands" };
-	struct walking w = { .place = place, .why = why };
+	struct walking w = { .place = place, .walk = walk, .why = why };
 
-	start_catting(&w.catting, key, each, ctx);
+	start_catting(&w.catting, key, walk->each, walk->ctx);
 	enum bw_err err = bw_agent_order_lines(place, &o, walk_line, &w, why);
 
 	flush_ids(&w);
@@ -326,15 +346,57 @@ static enum bw_err each_message(const struct bw_mta_place *place, const struct b
 	return err == BW_OK ? w.err : err;
 }
 
+static enum bw_err each_message(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued),
+                                struct bw_why *why)
+{
+	const struct bw_queue_walk walk = { NULL, each, ctx };
+
+	return walk_queue(place, key, &walk, why);
+}
+
+struct carrying {
+	bool (*each)(void *ctx, const struct bw_queued *row);
+	void *ctx;
+};
+
+static bool give_carrier(void *ctx, const struct bw_queued *row)
+{
+	const struct carrying *c = ctx;
+
+	return row->mark_text.n == 0 || c->each(c->ctx, row);
+}
+
+/* In the order in which messages move. */
+static enum bw_err carriers(const struct bw_mta_place *place, int64_t since_ms, BW_EACH(struct bw_queued), struct bw_why *why)
+{
+	static const enum postfix_queue_name names[] = { POSTFIX_INCOMING, POSTFIX_ACTIVE, POSTFIX_DEFERRED };
+	static const struct bw_key no_key;
+	struct walking w = { .place = place, .why = why };
+	struct carrying carrying = { each, ctx };
+	struct postfix_queue queue;
+	enum bw_err err = bw_agent_postfix_queue(place, &queue, why);
+
+	start_catting(&w.catting, &no_key, give_carrier, &carrying);
+	w.catting.reading.elsewhere = true;
+	for (size_t i = 0; err == BW_OK && i < sizeof(names) / sizeof(names[0]); i++)
+		err = bw_agent_postfix_scan(&queue, names[i], since_ms, note_id, &w, why);
+	flush_ids(&w);
+	reading_done(&w.catting.reading);
+	return err == BW_OK ? w.err : err;
+}
+
 const struct bw_mta bw_agent_postfix = {
 	.name = "postfix",
-	.is_queue_id = is_queue_id,
+	.is_queue_id = bw_agent_postfix_is_id,
 	.release = release,
 	.deliver = deliver,
 	.look = look,
 	.each = each_message,
+	.walk = walk_queue,
 	.files = bw_agent_postfix_files,
 	.requeue = requeue,
+	.lifetime = bw_agent_postfix_lifetime,
+	.carriers = carriers,
 	.hold = hold,
 	.drop = drop,
 	.put = bw_agent_postfix_put,

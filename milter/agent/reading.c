@@ -5,6 +5,7 @@ enum { FIELD_BYTES = 1024, RECIPIENTS_BYTES = 65536, CLOCKS_MS = 60000 /* that M
 void reading_init(struct reading *r, const struct bw_key *key, bool (*each)(void *ctx, const struct bw_queued *row), void *ctx)
 {
 	*r = (struct reading){ .key = key, .each = each, .ctx = ctx };
+	bw_buf_init(&r->mark_text, FIELD_BYTES);
 	bw_buf_init(&r->list, FIELD_BYTES);
 	bw_buf_init(&r->sender, FIELD_BYTES);
 	bw_buf_init(&r->subject, FIELD_BYTES);
@@ -14,6 +15,7 @@ void reading_init(struct reading *r, const struct bw_key *key, bool (*each)(void
 
 void reading_done(struct reading *r)
 {
+	bw_buf_done(&r->mark_text);
 	bw_buf_done(&r->list);
 	bw_buf_done(&r->sender);
 	bw_buf_done(&r->subject);
@@ -28,6 +30,7 @@ void reading_start(struct reading *r, struct bw_slice queue_id)
 	r->arrived_ms = 0;
 	r->in_it = true;
 	r->marked = false;
+	bw_buf_reset(&r->mark_text);
 	bw_buf_reset(&r->sender);
 	bw_buf_reset(&r->subject);
 	bw_buf_reset(&r->message_id);
@@ -38,6 +41,8 @@ void reading_mark(struct reading *r, struct bw_slice value)
 {
 	struct bw_mark mark;
 
+	bw_buf_reset(&r->mark_text);
+	bw_buf_add(&r->mark_text, value);
 	if (!bw_mark_read(r->key, value, r->sealed_id ? bw_slice_of(r->first_id) : BW_S(""), &mark))
 		return;
 	r->marked = true;
@@ -82,10 +87,11 @@ void reading_end(struct reading *r)
 {
 	struct bw_queued row = {
 		.queue_id = bw_slice_of(r->queue_id),
-		.held = true,
+		.held = !r->elsewhere,
 		.arrived_ms = r->arrived_ms,
 		.marked = r->marked,
 		.mark = r->mark,
+		.mark_text = bw_buf_slice(&r->mark_text),
 		.sender = bw_buf_slice(&r->sender),
 		.subject = bw_buf_slice(&r->subject),
 		.message_id = bw_buf_slice(&r->message_id),

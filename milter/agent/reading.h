@@ -16,11 +16,12 @@ struct reading {
 	void *ctx;
 	bool sealed_id; /* its mark is bound to the queue id that it was given first */
 	bool in_it, stopped;
+	bool elsewhere; /* not in the hold queue */
 	char queue_id[BW_QUEUE_ID_BYTES], first_id[BW_QUEUE_ID_BYTES];
 	int64_t arrived_ms; /* 0: unknown */
 	bool marked;
 	struct bw_mark mark;
-	struct bw_buf list, sender, subject, message_id, recipients;
+	struct bw_buf mark_text, list, sender, subject, message_id, recipients;
 };
 
 void reading_init(struct reading *r, const struct bw_key *key, bool (*each)(void *ctx, const struct bw_queued *row), void *ctx);

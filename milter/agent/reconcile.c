@@ -1,24 +1,26 @@
-/* The ledger against the queue, in both directions. Streaming: what is kept in memory is a few words for each waiting entry.
+/* The ledger against the queue, in both directions. Streaming: what is kept in memory is a hundred bytes for each waiting entry; of the
+ * queue, only held messages that the ledger does not know by queue id and arrival are looked into.
  *
- * First the entries that wait here, then the queue, then once more those entries that the queue did not show. Whatever changes its state
- * meanwhile is safe: every move says what it moves from. */
+ * First the entries that wait here, then the queue, then what is on its way under another queue id, then once more those entries that
+ * nothing has shown. Whatever changes its state meanwhile is safe: every move says what it moves from. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "archive.h"
 #include "bw/clock.h"
 #include "bw/mail.h"
+#include "follow.h"
 
 /* An entry without its message is normal for so long: the MTA may still be at it (semantics 8). */
 #define YOUNG_MS (10 * BW_MINUTE_MS)
 
-enum { ENTRIES_MOST = 2000000, SENDER_BYTES = 128 };
+enum { ENTRIES_MOST = 2000000, SENDER_BYTES = 128, CLOCKS_MS = 60000 /* that MTA and store may differ by */ };
 
 struct waiting {
 	struct bw_hash id;
 	char queue_id[BW_QUEUE_ID_BYTES];
-	int64_t held_ms;
-	bool held, elsewhere; /* where the queue shows it */
+	int64_t held_ms, since_ms; /* when it was held, and moved last */
+	bool held, elsewhere;      /* where the queue shows it */
 };
 
 struct reconciling {
@@ -76,7 +78,7 @@ static bool load_one(void *ctx, const struct bw_held *row)
 	}
 	struct waiting *w = &r->at[r->count++];
 
-	*w = (struct waiting){ .id = row->id, .held_ms = row->held_ms > row->state_ms ? row->held_ms : row->state_ms };
+	*w = (struct waiting){ .id = row->id, .held_ms = row->held_ms, .since_ms = row->held_ms > row->state_ms ? row->held_ms : row->state_ms };
 	bw_slice_copy(row->queue_id, w->queue_id, sizeof(w->queue_id));
 	return true;
 }
@@ -238,6 +240,15 @@ static void take_waiting(struct reconciling *r, struct waiting *w)
 	forget_notes(r, &w->id);
 }
 
+/* A queue id that was used again has come after ours was held. */
+static bool is_known(void *ctx, struct bw_slice queue_id, int64_t arrived_ms)
+{
+	struct reconciling *r = ctx;
+	const struct waiting *w = find_queue_id(r, queue_id);
+
+	return w != NULL && arrived_ms > 0 && arrived_ms <= w->held_ms + CLOCKS_MS;
+}
+
 static bool take_queued(void *ctx, const struct bw_queued *q)
 {
 	struct reconciling *r = ctx;
@@ -250,6 +261,12 @@ static bool take_queued(void *ctx, const struct bw_queued *q)
 		return true;
 	}
 	r->out->held++;
+	if (q->known) {
+		w = find_queue_id(r, q->queue_id);
+		if (w != NULL)
+			take_waiting(r, w);
+		return true;
+	}
 	r->out->foreign += !q->marked;
 	if (!q->marked)
 		return true;
@@ -261,13 +278,49 @@ static bool take_queued(void *ctx, const struct bw_queued *q)
 	return r->err == BW_OK;
 }
 
+/* --- what is on its way under another queue id --- */
+
+static bool sealed_with(void *ctx, const struct bw_hash *id, struct bw_slice *queue_id)
+{
+	struct waiting *w = find_id(ctx, id);
+
+	if (w == NULL || w->held || w->elsewhere)
+		return false;
+	*queue_id = bw_slice_of(w->queue_id);
+	return true;
+}
+
+/* Requeued by hand, or by one who was killed. The ledger gets its new id while the entry waits: then it waits for nothing, and is released. */
+static void take_requeued(void *ctx, const struct bw_hash *id, struct bw_slice queue_id)
+{
+	struct reconciling *r = ctx;
+	const struct bw_keeper *k = r->k;
+
+	find_id(r, id)->elsewhere = true;
+	if (!r->dry)
+		k->store->ops->held_return(k->store, id, BW_HELD_WAITING, queue_id, k->now_ms, bw_slice_of(k->by), NULL);
+}
+
+/* What came to the queue since the first of the entries that are missed. */
+static enum bw_err look_elsewhere(struct reconciling *r, const struct bw_mta_place *place)
+{
+	const struct follower follower = { sealed_with, take_requeued, r };
+	int64_t since_ms = INT64_MAX;
+
+	for (size_t i = 0; i < r->count; i++) {
+		if (!r->at[i].held && !r->at[i].elsewhere && r->at[i].held_ms < since_ms)
+			since_ms = r->at[i].held_ms;
+	}
+	return since_ms == INT64_MAX ? BW_OK : agent_follow(r->k, r->mta, place, since_ms, &follower, r->why);
+}
+
 /* --- entries without their message --- */
 
 /* What became of it: a note tells, or the rest of the queue. False: nothing yet, it is young. */
 static bool judge(const struct reconciling *r, const struct waiting *w, enum bw_found *found, enum bw_held_state *state)
 {
 	int archive = r->k->archive;
-	bool old = w->held_ms <= r->k->now_ms - YOUNG_MS;
+	bool old = w->since_ms <= r->k->now_ms - YOUNG_MS;
 
 	if (archive_has(archive, &w->id, ARCHIVE_MESSAGE)) {
 		*found = BW_FOUND_DELETED;
@@ -325,13 +378,17 @@ enum bw_err bw_keeper_reconcile(struct bw_keeper *k, const struct bw_mta *mta, c
 		.k = k, .mta = mta, .directory = directory, .dry = dry, .out = out, .each = each, .ctx = ctx, .err = BW_OK, .why = why
 	};
 
+	const struct bw_queue_walk walk = { is_known, take_queued, &r };
+
 	*out = (struct bw_reconciled){ .waiting = 0 };
 	enum bw_err err = load(&r);
 
 	if (err == BW_OK)
-		err = mta->each(place, k->key, take_queued, &r, why);
+		err = mta->walk != NULL ? mta->walk(place, k->key, &walk, why) : mta->each(place, k->key, take_queued, &r, why);
 	if (err == BW_OK)
 		err = r.err;
+	if (err == BW_OK)
+		err = look_elsewhere(&r, place);
 	for (size_t i = 0; err == BW_OK && i < r.count; i++)
 		err = settle_one(&r, &r.at[i]);
 	free(r.by_queue_id);

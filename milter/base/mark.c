@@ -74,9 +74,17 @@ static bool take_number(struct bw_slice *rest, struct bw_slice name, int64_t *ou
 	return take_last(rest, name, &value) && bw_parse_int(value, out) && *out >= 0;
 }
 
+/* The value begins with fields of fixed length. */
+bool bw_mark_id(struct bw_slice value, struct bw_hash *out)
+{
+	struct bw_slice text = bw_slice_trim(value), start = BW_S("v=1; id=");
+
+	return bw_slice_equal(bw_slice_head(text, start.n), start) && bw_hash_parse(bw_slice_head(bw_slice_from(text, start.n), HEX_DIGITS), out);
+}
+
 bool bw_mark_read(const struct bw_key *key, struct bw_slice value, struct bw_slice queue_id, struct bw_mark *out)
 {
-	struct bw_slice rest = bw_slice_trim(value), side, guard, start = BW_S("v=1; id="), list = BW_S("; list=");
+	struct bw_slice rest = bw_slice_trim(value), side, guard, list = BW_S("; list=");
 	struct bw_hash mac, wanted;
 	struct bw_mark m;
 
@@ -90,11 +98,9 @@ bool bw_mark_read(const struct bw_key *key, struct bw_slice value, struct bw_sli
 	    !take_number(&rest, BW_S("; at="), &m.held_ms) || !take_last(&rest, BW_S("; guard="), &guard) ||
 	    !bw_side_parse(side, &m.side) || !bw_guard_parse(guard, &m.guard))
 		return false;
-	/* What is left begins with fields of fixed length. */
-	if (!bw_slice_equal(bw_slice_head(rest, start.n), start) ||
-	    !bw_hash_parse(bw_slice_head(bw_slice_from(rest, start.n), HEX_DIGITS), &m.id))
+	if (!bw_mark_id(rest, &m.id))
 		return false;
-	rest = bw_slice_from(rest, start.n + HEX_DIGITS);
+	rest = bw_slice_from(rest, sizeof("v=1; id=") - 1 + HEX_DIGITS);
 	if (!bw_slice_equal(bw_slice_head(rest, list.n), list))
 		return false;
 	m.list = bw_slice_from(rest, list.n);

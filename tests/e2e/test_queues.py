@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from support import mails, place
+from support import mails, place, postfix, sink
 
 from .base import LIST, Case
 from .test_sendmail import SendmailCase
@@ -122,6 +122,70 @@ class Postfix(Asked, Case):
         self.assertEqual(1, self.ask("look", queue_id)[0])
         new, = self.mta.queue_ids()
         self.assertTrue(self.done("look", new)[0]["arrived_ms"])
+
+
+class Old(Case):
+    """Mail that was held for longer than half of what its MTA gives it."""
+
+    LIFETIME = 12
+    MAIN_CF = {"maximal_queue_lifetime": f"{LIFETIME}s", "bounce_queue_lifetime": "1d", "minimal_backoff_time": "1s",
+               "maximal_backoff_time": "1s", "queue_run_delay": "1s", "non_smtpd_milters": postfix.MILTER}
+
+    def hold(self, people):
+        """Entries of so many replies that have grown old, while nothing can be delivered."""
+        self.started(main_cf=self.MAIN_CF)
+        parent = self.announce()
+        self.storm(parent, 1, 3)
+        ids = [self.accepted(answer) for answer in self.storm(parent, 4, 3 + people)]
+        self.mta.settle()
+        self.sink.close()
+        held = {entry["queue_id"]: entry for entry in self.breakwater.held()}
+        time.sleep(self.LIFETIME + 2)
+        return [held[queue_id] for queue_id in ids]
+
+    def ledger(self, entry):
+        return next(e for e in self.breakwater.json_lines("held", "ls", "--all") if e["id"] == entry["id"])
+
+    def verdicts(self):
+        return self.breakwater.log_text().count("event=verdict")
+
+    def test_it_begins_anew(self):
+        """Released in the usual way it is returned at the first delivery that fails; requeued it is delivered, and not judged again."""
+        by_hand, ours = self.hold(2)
+        judged = self.verdicts()
+        self.breakwater.ctl("--yes", "held", "release", ours["id"])
+        self.assertEqual({by_hand["queue_id"]}, self.mta.held())
+        new, = self.mta.queue_ids() - self.mta.held()
+        entry = self.ledger(ours)
+        self.assertEqual(("released", new), (entry["state"], entry["queue_id"]))
+        self.assertNotEqual(ours["queue_id"], new)
+        self.mta.postsuper("-H", by_hand["queue_id"])
+        self.mta.command("postqueue", "-i", by_hand["queue_id"])
+        place.wait_until(lambda: self.status(by_hand["queue_id"], "expired"), "the other one is returned", 10, 0.1)
+        place.wait_until(lambda: self.status(new, "deferred"), "a delivery was tried in vain", 10, 0.1)
+        self.sink = sink.Sink(self.sink.port)
+        self.addCleanup(self.sink.close)
+        place.wait_until(lambda: self.sink.of(LIST), "it arrives", 20, 0.1)
+        self.mta.settle()
+        self.assertEqual([ours["sender"]], [message.sender for message in self.sink.of(LIST)])
+        self.assertEqual((judged, 0), (self.verdicts(), len(self.mta.held())))
+        self.assertEqual(5 * 40000, self.breakwater.figures()["deliveries"])
+        self.assertEqual([], self.breakwater.json_lines("--yes", "held", "reconcile"), "neither lost nor rebuilt")
+
+    def status(self, queue_id, word):
+        return any(f" {queue_id}: " in line and f"status={word}" in line for line in self.mta.log_lines())
+
+    def test_requeued_by_hand(self):
+        """Found by its mark under its new id, and counted."""
+        entry, = self.hold(1)
+        self.mta.postsuper("-r", entry["queue_id"], "hold")
+        place.wait_until(lambda: self.mta.queue_ids() - {entry["queue_id"]}, "pickup has taken it", 90, 0.2)
+        new, = self.mta.queue_ids()
+        found, = self.breakwater.json_lines("--yes", "held", "reconcile")
+        self.assertEqual((entry["id"], "released", 40000), (found["id"], found["found"], found["deliveries"]))
+        self.assertEqual(("released", new), tuple(self.ledger(entry)[name] for name in ("state", "queue_id")))
+        self.assertEqual([], self.breakwater.json_lines("--yes", "held", "reconcile"))
+        self.assertEqual(5 * 40000, self.breakwater.figures()["deliveries"])
 
 
 class Sendmail(Asked, SendmailCase):

@@ -17,14 +17,14 @@ def _path_of(argument):
 
 
 class Sink:
-    """with Sink() as sink: relay to sink.port; then sink.messages, sink.count("list@nhs.example")."""
+    """with Sink() as sink: relay to sink.port; then sink.messages, sink.count("list@nhs.example"). `port`: one that a sink had before."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.messages = []
         self.recipients = collections.Counter()
         self.parameters = {}  # of each recipient's last RCPT, a set of words
         self._lock = threading.Lock()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

@@ -1,7 +1,8 @@
 /* link: bw_agent bw_store bw_base */
 /* A keeper is killed at each of its fault points, and somebody comes after it: nothing is lost, nothing comes twice.
  *
- * The MTA is a directory: hold/ID is a held message (its mark and a text), out/ID.N the N-th delivery of a message. */
+ * The MTA is a directory: hold/ID is a held message (its mark and a text), out/ID.N the N-th delivery of a message. A requeued one is under
+ * way as "AAAABn". */
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -30,6 +31,8 @@ enum { KILLED = 42, MESSAGES = 3 };
 static const struct bw_key key = { { 7 } };
 static const char *const ids[MESSAGES] = { "AAAAA1", "AAAAA2", "AAAAA3" };
 static char root[64];
+static int64_t life_ms;   /* mail that is held for longer than half of this is requeued */
+static bool still_queued; /* requeued mail can be found on its way */
 
 /* --- the MTA --- */
 
@@ -40,7 +43,7 @@ static void path_of(char out[256], const char *directory, const char *name)
 
 static bool fake_is_id(const char *text)
 {
-	return strncmp(text, "AAAAA", 5) == 0;
+	return strncmp(text, "AAAA", 4) == 0;
 }
 
 static enum bw_err fake_release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
@@ -58,11 +61,37 @@ static enum bw_err fake_release(const struct bw_mta_place *place, const char *qu
 	return rename(from, to) == 0 ? BW_OK : bw_fail(why, BW_ERR_NOT_FOUND, "gone");
 }
 
-static enum bw_err fake_deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err fake_lifetime(const struct bw_mta_place *place, int64_t *any_ms, int64_t *null_sender_ms, struct bw_why *why)
 {
 	(void)place;
-	(void)queue_id;
 	(void)why;
+	*any_ms = life_ms;
+	*null_sender_ms = BW_DAY_MS * 1000;
+	return BW_OK;
+}
+
+static enum bw_err fake_carriers(const struct bw_mta_place *place, int64_t since_ms, BW_EACH(struct bw_queued), struct bw_why *why)
+{
+	(void)place;
+	(void)since_ms;
+	(void)why;
+	for (int i = 0; still_queued && i < MESSAGES; i++) {
+		char path[256], name[64], text[BW_MARK_BYTES + 1];
+		struct bw_queued q = { .queue_id = { NULL, 0 } };
+
+		snprintf(name, sizeof(name), "%s.0", ids[i]);
+		path_of(path, "out", name);
+		FILE *file = fopen(path, "r");
+
+		if (file == NULL)
+			continue;
+		q.mark_text = (struct bw_slice){ text, fread(text, 1, sizeof(text), file) };
+		q.mark_text = bw_slice_head(q.mark_text, bw_slice_find(q.mark_text, '\n'));
+		fclose(file);
+		snprintf(name, sizeof(name), "AAAAB%d", i + 1);
+		q.queue_id = bw_slice_of(name);
+		each(ctx, &q);
+	}
 	return BW_OK;
 }
 
@@ -81,7 +110,7 @@ static bool show(const char *queue_id, BW_EACH(struct bw_queued))
 	fclose(file);
 	struct bw_slice mark = { text, n };
 
-	q.marked = bw_mark_read(&key, bw_slice_head(mark, bw_slice_find(mark, '\n')), BW_S(""), &q.mark);
+	q.marked = bw_mark_read(&key, bw_slice_head(mark, bw_slice_find(mark, '\n')), bw_slice_of(queue_id), &q.mark);
 	each(ctx, &q);
 	return true;
 }
@@ -152,7 +181,9 @@ static const struct bw_mta fake = {
 	.name = "postfix",
 	.is_queue_id = fake_is_id,
 	.release = fake_release,
-	.deliver = fake_deliver,
+	.requeue = fake_release,
+	.lifetime = fake_lifetime,
+	.carriers = fake_carriers,
 	.look = fake_look,
 	.each = fake_each,
 	.files = fake_files,
@@ -210,7 +241,7 @@ static void hold_message(struct bw_store *store, int i)
 	char path[256];
 
 	bw_buf_init(&text, BW_MARK_BYTES);
-	bw_mark_print(&text, &key, &mark, BW_S(""));
+	bw_mark_print(&text, &key, &mark, bw_slice_of(ids[i]));
 	path_of(path, "hold", ids[i]);
 	FILE *file = fopen(path, "w");
 
@@ -380,19 +411,37 @@ static const struct {
 	const char *name;
 	act_fn *act, *before; /* done, and completed, before */
 	int64_t deliveries;   /* in the end */
+	bool old, found;      /* held for long; and seen on its way then */
 } walk[] = {
-	{ BW_FAULT_RELEASE_NOTED, "release, noted", act_release, NULL, 100 },
-	{ BW_FAULT_RELEASE_OUT, "release, out", act_release, NULL, 100 },
-	{ BW_FAULT_RELEASE_WRITTEN, "release, written", act_release, NULL, 100 },
-	{ BW_FAULT_DELETE_ARCHIVING, "delete, archiving", act_delete, NULL, 0 },
-	{ BW_FAULT_DELETE_ARCHIVED, "delete, archived", act_delete, NULL, 0 },
-	{ BW_FAULT_DELETE_DROPPED, "delete, dropped", act_delete, NULL, 0 },
-	{ BW_FAULT_DELETE_WRITTEN, "delete, written", act_delete, NULL, 0 },
-	{ BW_FAULT_RESTORE_NOTED, "restore, noted", act_restore, act_delete, 0 },
-	{ BW_FAULT_RESTORE_PLACED, "restore, placed", act_restore, act_delete, 0 },
-	{ BW_FAULT_RESTORE_WRITTEN, "restore, written", act_restore, act_delete, 0 },
+	{ BW_FAULT_RELEASE_NOTED, "release, noted", act_release, NULL, 100, false, false },
+	{ BW_FAULT_RELEASE_OUT, "release, out", act_release, NULL, 100, false, false },
+	{ BW_FAULT_RELEASE_WRITTEN, "release, written", act_release, NULL, 100, false, false },
+	{ BW_FAULT_RELEASE_NOTED, "release of old mail, noted", act_release, NULL, 100, true, true },
+	{ BW_FAULT_RELEASE_OUT, "release of old mail, out", act_release, NULL, 100, true, true },
+	{ BW_FAULT_RELEASE_OUT, "release of old mail, out and away", act_release, NULL, 100, true, false },
+	{ BW_FAULT_RELEASE_FOLLOWED, "release of old mail, followed", act_release, NULL, 100, true, true },
+	{ BW_FAULT_RELEASE_FOLLOWED, "release of old mail, looked for in vain", act_release, NULL, 100, true, false },
+	{ BW_FAULT_RELEASE_WRITTEN, "release of old mail, written", act_release, NULL, 100, true, true },
+	{ BW_FAULT_DELETE_ARCHIVING, "delete, archiving", act_delete, NULL, 0, false, false },
+	{ BW_FAULT_DELETE_ARCHIVED, "delete, archived", act_delete, NULL, 0, false, false },
+	{ BW_FAULT_DELETE_DROPPED, "delete, dropped", act_delete, NULL, 0, false, false },
+	{ BW_FAULT_DELETE_WRITTEN, "delete, written", act_delete, NULL, 0, false, false },
+	{ BW_FAULT_RESTORE_NOTED, "restore, noted", act_restore, act_delete, 0, false, false },
+	{ BW_FAULT_RESTORE_PLACED, "restore, placed", act_restore, act_delete, 0, false, false },
+	{ BW_FAULT_RESTORE_WRITTEN, "restore, written", act_restore, act_delete, 0, false, false },
 };
-_Static_assert(sizeof(walk) / sizeof(walk[0]) == BW_FAULT_COUNT, "every fault point is walked");
+enum { WALKS = sizeof(walk) / sizeof(walk[0]) };
+
+static void every_fault_point_is_walked(void **state)
+{
+	bool walked[BW_FAULT_COUNT] = { false };
+
+	(void)state;
+	for (size_t n = 0; n < WALKS; n++)
+		walked[walk[n].fault] = true;
+	for (int i = 0; i < BW_FAULT_COUNT; i++)
+		assert_true(walked[i]);
+}
 
 /* After the kill: `reconciled` first, or whoever gave the order gives it again. */
 static void walk_one(size_t n, bool reconciled)
@@ -401,6 +450,8 @@ static void walk_one(size_t n, bool reconciled)
 	struct bw_why why = { "" };
 	void *state = NULL;
 
+	life_ms = walk[n].old ? BW_HOUR_MS : BW_DAY_MS;
+	still_queued = walk[n].found;
 	assert_int_equal(set_stage(&state), 0);
 	k = keeper(open_store());
 	if (walk[n].before != NULL)
@@ -421,6 +472,8 @@ static void walk_one(size_t n, bool reconciled)
 
 	if (walk[n].act == act_release)
 		assert_int_equal(w.delivered, 1);
+	if (walk[n].act == act_release)
+		assert_string_equal(w.queue_id, walk[n].found ? "AAAAB1" : ids[0]);
 	else
 		assert_true(walk[n].act == act_delete ? w.archived : w.held);
 	assert_int_equal(deliveries_counted(k.store), walk[n].deliveries);
@@ -438,14 +491,14 @@ static void walk_one(size_t n, bool reconciled)
 static void killed_and_reconciled(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < BW_FAULT_COUNT; n++)
+	for (size_t n = 0; n < WALKS; n++)
 		walk_one(n, true);
 }
 
 static void killed_and_told_again(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < BW_FAULT_COUNT; n++)
+	for (size_t n = 0; n < WALKS; n++)
 		walk_one(n, false);
 }
 
@@ -529,6 +582,7 @@ static void archives_expire(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_fault_point_is_walked),
 		cmocka_unit_test(killed_and_reconciled),
 		cmocka_unit_test(killed_and_told_again),
 		cmocka_unit_test_setup_teardown(refused, set_stage, clear_stage),

@@ -75,9 +75,28 @@ static void arrival(void **state)
 	assert_int_equal(bw_agent_postfix_arrived(path), 0);
 }
 
+static void times(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: not understood */
+	} rows[] = {
+		{ "5d", INT64_C(432000000) }, { "5", INT64_C(432000000) }, { "1h", 3600000 }, { "90m", 5400000 }, { "12s", 12000 },
+		{ "2W", INT64_C(1209600000) }, { "0", 0 }, { "", -1 }, { "d", -1 }, { "-1d", -1 }, { "1y", -1 }, { "99999999999999999w", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t ms = -1;
+
+		assert_int_equal(bw_agent_postfix_time(bw_slice_of(rows[i].text), &ms), rows[i].ms >= 0);
+		assert_int_equal(ms, rows[i].ms);
+	}
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(subdirectories), cmocka_unit_test(arrival) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(subdirectories), cmocka_unit_test(arrival), cmocka_unit_test(times) };
 
 	return cmocka_run_group_tests_name("postfix", tests, NULL, NULL);
 }

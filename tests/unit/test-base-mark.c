@@ -53,6 +53,9 @@ static void round_trips(void **state)
 		assert_true(bw_hash_equal(&back.conversation, &m.conversation));
 		assert_true(bw_hash_equal(&back.message, &m.message));
 		assert_true(bw_slice_equal(back.list, m.list));
+		back.id = (struct bw_hash){ { 0 } };
+		assert_true(bw_mark_id(bw_buf_slice(&folded), &back.id));
+		assert_true(bw_hash_equal(&back.id, &m.id));
 		assert_int_equal(back.guard, m.guard);
 		assert_int_equal(back.side, m.side);
 		assert_int_equal(back.deliveries, m.deliveries);
@@ -103,10 +106,22 @@ static void longest(void **state)
 	bw_buf_done(&text);
 }
 
+static void no_id(void **state)
+{
+	static const char *const texts[] = { "", "v=1; id=", "v=2; id=ab000000000000000000000000000000", "v=1; id=ab00000000000000000000000000000",
+		                                 "v=1; id=xy000000000000000000000000000000" };
+	struct bw_hash id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_false(bw_mark_id(bw_slice_of(texts[i]), &id));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trips),
+		cmocka_unit_test(no_id),
 		cmocka_unit_test(forgeries),
 		cmocka_unit_test(longest),
 	};
