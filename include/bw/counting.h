@@ -88,6 +88,7 @@ enum bw_meter {
 	BW_METER_MAILBOX,    /* messages to one mailbox */
 	BW_METER_DELIVERIES, /* of the whole installation: one key */
 	BW_METER_NOTICES,    /* of agents: which of them is there, and what has been told */
+	BW_METER_MEMBERS,    /* recipients of one message of one list, behind a list server or an expander */
 	BW_METER_COUNT
 };
 

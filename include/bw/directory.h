@@ -62,6 +62,8 @@ void bw_directory_unref(struct bw_directory **d);
 
 /* NULL: no list (or memory is out and so is the snapshot's reserve for that case). The address must be normalised. */
 const struct bw_list *bw_directory_find(const struct bw_directory *d, struct bw_slice address);
+/* The size that this one source gives of that address, be it in force or not; 0: it says nothing. */
+int64_t bw_directory_said(const struct bw_directory *d, struct bw_slice address, enum bw_source source);
 /* Of lists that share a List-Id: the first in order of address. */
 const struct bw_list *bw_directory_find_list_id(const struct bw_directory *d, struct bw_slice list_id);
 /* Is `identity` ("auth:...", "cert:...", "inside:...") a poster of `list`? Outside identities never are. */

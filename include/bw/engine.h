@@ -34,7 +34,8 @@ struct bw_facts {
 	/* envelope */
 	struct bw_address sender;
 	int64_t recipients;       /* accepted RCPTs */
-	int64_t fanout;
+	int64_t fanout;           /* learned lists are one recipient in it: */
+	int64_t learned_fanout;   /* what their sizes would add */
 	struct bw_hash fingerprint; /* sum over all recipients' hashes */
 	struct bw_facts_list lists[BW_FACTS_LISTS_MAX];
 	size_t list_count;
@@ -50,10 +51,11 @@ struct bw_facts {
 	struct bw_header header;
 	struct bw_receipts receipts;
 	bool message_id_is_ours;
+	struct bw_slice unknown; /* behind an expander: an own address in To or Cc that is no list of the directory; */
+	int unknown_count;       /* 2: there are more */
 	bool foreign_origin; /* an own domain in From:, from outside, without authentication and a trusted dmarc=pass */
 	const char *mta; /* "postfix" or "sendmail" */
-	/* queue id of the MTA, "" if unknown */
-	struct bw_slice queue_id;
+	struct bw_slice queue_id; /* of the MTA, "" if unknown */
 };
 
 /* Everything immutable that one message is judged with. */
@@ -129,11 +131,15 @@ struct bw_engine_figures {
 	int64_t by_action[BW_ACTION_COUNT], would_by_action[BW_ACTION_COUNT];
 	int64_t deliveries;              /* really let pass to lists */
 	int64_t degraded;                /* decided in degraded mode */
+	int64_t learned;                 /* proposals of sizes written to the directory */
 };
 void bw_engine_figures(const struct bw_engine *engine, struct bw_engine_figures *out);
 /* Until this time (wall clock, ms; 0: no bypass) everything passes unjudged: the operator's last resort, a local file. */
 void bw_engine_set_bypass(struct bw_engine *engine, int64_t until_ms);
 bool bw_engine_bypassed(const struct bw_engine *engine, int64_t now_ms);
+
+/* What a list server or an expander handed on, and was let pass, teaches the size of a list; never asks the store. */
+void bw_engine_learn(struct bw_engine *engine, const struct bw_world *world, const struct bw_facts *facts);
 
 void bw_engine_note_ordinary(struct bw_engine *engine); /* an ordinary message was accepted at DATA */
 

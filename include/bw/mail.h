@@ -66,6 +66,7 @@ struct bw_header {
 	struct bw_slice named[BW_HEADER_ADDRESSES_MAX];
 	size_t named_count;
 	struct bw_slice list_id;        /* the id between < > of List-Id (RFC 2919), lower case */
+	struct bw_slice list_address;   /* of List-Post (RFC 2369), normalised, "" if none */
 	bool list_post, list_headers;   /* List-Post; any List-* or X-Loop / X-BeenThere field */
 	/* class */
 	enum bw_class class;            /* set by bw_header_done(): AUTO_REPLY, MDN, DSN, ..., HUMAN; LIST_OUTPUT only by the session */

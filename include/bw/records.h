@@ -28,6 +28,9 @@ struct bw_list_row {
 	int64_t changed_ms, version;
 };
 
+#define BW_LEARNED_MAX 10000 /* proposals in one installation */
+enum bw_learn { BW_LEARN_SAME, BW_LEARN_WRITTEN, BW_LEARN_FULL };
+
 enum bw_held_state { BW_HELD_WAITING, BW_HELD_RELEASED, BW_HELD_DELETED, BW_HELD_LOST, BW_HELD_STATE_COUNT };
 const char *bw_held_state_name(enum bw_held_state state);
 bool bw_held_state_parse(struct bw_slice word, enum bw_held_state *out);

@@ -65,6 +65,9 @@ struct bw_store_ops {
 	/* All rows or none; each has a version of its own, `version` is the last (untouched without rows). All have the first row's
 	 * changed_ms. May take longer than the deadline of other calls. BW_ERR_CONFLICT: another such call was faster. */
 	enum bw_err (*list_put_many)(struct bw_store *s, const struct bw_list_row *rows, size_t n, int64_t *version, struct bw_why *why);
+	/* Proposals (source learned), as daemons find them: an address that has one of that size or a larger one keeps it, and beyond
+	 * BW_LEARNED_MAX in all there is no new one. out[i] is what became of rows[i]. */
+	enum bw_err (*list_learn)(struct bw_store *s, const struct bw_list_row *rows, enum bw_learn *out, size_t n, struct bw_why *why);
 	enum bw_err (*list_each)(struct bw_store *s, int64_t since_version, BW_EACH(struct bw_list_row), struct bw_why *why);
 	/* Versions of settings and directory in one cheap call, for polling. */
 	enum bw_err (*versions)(struct bw_store *s, int64_t *settings, int64_t *directory, struct bw_why *why);

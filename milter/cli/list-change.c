@@ -44,6 +44,7 @@ void bw_cli_list_change_done(struct list_change *change)
 struct look {
 	struct bw_slice address;
 	struct list_change *change;
+	enum bw_source source;
 	bool found, cut;
 };
 
@@ -52,7 +53,7 @@ static bool take_row(void *ctx, const struct bw_list_row *row)
 	struct look *look = ctx;
 	struct bw_arena *texts = look->change->texts;
 
-	if (row->source != BW_SOURCE_IMPORT || row->removed || !bw_slice_equal(row->address, look->address))
+	if (row->source != look->source || row->removed || !bw_slice_equal(row->address, look->address))
 		return true;
 	struct bw_list_row copy = *row;
 
@@ -68,10 +69,12 @@ static bool take_row(void *ctx, const struct bw_list_row *row)
 	return false;
 }
 
-/* The row as the import wrote it, into change->source; false in `found` if there is none. */
+/* The row as the import (of a learned list: the daemon) wrote it, into change->source; false in `found` if there is none. */
 static enum bw_cli_exit find_source(struct cli *c, struct list_change *change, bool *found)
 {
-	struct look look = { .address = change->row.address, .change = change };
+	struct look look = { .address = change->row.address,
+		                 .change = change,
+		                 .source = change->was == BW_SOURCE_LEARNED ? BW_SOURCE_LEARNED : BW_SOURCE_IMPORT };
 
 	if (change->texts == NULL)
 		change->texts = bw_arena_new(ROW_BYTES_MAX);
@@ -87,9 +90,9 @@ static enum bw_cli_exit find_source(struct cli *c, struct list_change *change, b
 
 enum bw_cli_exit bw_cli_list_origin(struct cli *c, const struct bw_list *list, struct bw_buf *out)
 {
-	struct list_change change = { .row = { .address = list->address } };
+	struct list_change change = { .row = { .address = list->address }, .was = list->source };
 	bool found = false;
-	enum bw_cli_exit code = list->source == BW_SOURCE_IMPORT ? find_source(c, &change, &found) : BW_CLI_DONE;
+	enum bw_cli_exit code = is_imported(list->source) ? find_source(c, &change, &found) : BW_CLI_DONE;
 
 	if (code == BW_CLI_DONE && found)
 		bw_buf_add(out, change.source.origin);
@@ -230,15 +233,26 @@ static void note_source(struct cli *c, const struct list_change *change)
 		           "note: its entry stands in the store from now on, and is stronger than the one of the configuration file");
 }
 
+/* A size that the operator fixes, and a list that goes, leave no proposal behind. */
+static bool drops_learned(const struct cli *c, const struct list_change *change)
+{
+	const struct bw_list_row *row = &change->row;
+
+	return (row->removed || row->size > 0) && !(change->writes_source && change->source.source == BW_SOURCE_LEARNED) &&
+	       bw_directory_said(bw_world_directory(c->world), row->address, BW_SOURCE_LEARNED) > 0;
+}
+
 static enum bw_err write_rows(struct cli *c, const struct list_change *change, int64_t *version)
 {
-	struct bw_list_row rows[2];
+	struct bw_list_row rows[3];
 	size_t n = 0;
 
 	if (!change->keeps_row)
 		rows[n++] = change->row;
 	if (change->writes_source)
 		rows[n++] = change->source;
+	if (drops_learned(c, change))
+		rows[n++] = (struct bw_list_row){ .address = change->row.address, .source = BW_SOURCE_LEARNED, .removed = true };
 	rows[0].changed_ms = c->now_ms;
 	return c->store->ops->list_put_many(c->store, rows, n, version, &c->why);
 }

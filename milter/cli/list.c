@@ -10,7 +10,13 @@ enum { TEXT_MAX_BYTES = 400 };
 
 /* --- looking --- */
 
-static json_t *list_json(const struct bw_list *list)
+/* Another size than the one in force, learned; 0: none. */
+static int64_t proposal_of(const struct cli *c, const struct bw_list *list)
+{
+	return list->source == BW_SOURCE_LEARNED ? 0 : bw_directory_said(bw_world_directory(c->world), list->address, BW_SOURCE_LEARNED);
+}
+
+static json_t *list_json(const struct cli *c, const struct bw_list *list)
 {
 	json_t *o = json_object(), *posters = json_array();
 
@@ -24,20 +30,39 @@ static json_t *list_json(const struct bw_list *list)
 	for (size_t i = 0; i < list->poster_count; i++)
 		json_array_append_new(posters, bw_cli_string(list->posters[i]));
 	json_object_set_new(o, "posters", posters);
+	if (proposal_of(c, list) > 0)
+		bw_cli_put_int(o, "proposal", proposal_of(c, list));
 	return o;
 }
 
-static void list_row(struct table *t, const struct bw_list *list)
+static void remark_cell(struct cli *c, struct table *t, const struct bw_list *list)
+{
+	struct bw_buf text;
+
+	bw_buf_init(&text, 80);
+	if (list->unconfirmed) {
+		bw_buf_add_text(&text, "unconfirmed");
+	} else if (list->source == BW_SOURCE_LEARNED) {
+		bw_buf_add_text(&text, "in shadow until confirmed");
+	} else if (proposal_of(c, list) > 0) {
+		bw_print_count(&text, proposal_of(c, list));
+		bw_buf_add_text(&text, " by what was learned");
+	}
+	if (text.n > 0)
+		bw_cli_cell_styled(t, STYLE_WARN, bw_buf_text(&text));
+	else
+		bw_cli_cell(t, BW_S(""));
+	bw_buf_done(&text);
+}
+
+static void list_row(struct cli *c, struct table *t, const struct bw_list *list)
 {
 	bw_cli_cell(t, list->address);
 	bw_cli_cell_count(t, list->size);
 	bw_cli_cell(t, bw_slice_of(bw_tier_name(list->tier)));
 	bw_cli_cell(t, bw_slice_of(bw_source_name(list->source)));
 	bw_cli_cell_count(t, (int64_t)list->poster_count);
-	if (list->unconfirmed)
-		bw_cli_cell_styled(t, STYLE_WARN, "unconfirmed");
-	else
-		bw_cli_cell(t, BW_S(""));
+	remark_cell(c, t, list);
 }
 
 static enum bw_cli_exit run_ls(struct cli *c)
@@ -49,7 +74,7 @@ static enum bw_cli_exit run_ls(struct cli *c)
 	const struct bw_directory *directory = bw_world_directory(c->world);
 	struct bw_slice part = c->word_count > 0 ? bw_slice_of(c->words[0]) : BW_S("");
 	struct table *t = c->args.json ? NULL : bw_cli_table_start(c, columns, sizeof(columns) / sizeof(columns[0]));
-	int64_t shown = 0;
+	int64_t shown = 0, hidden = 0;
 
 	for (size_t i = 0; i < bw_directory_count(directory); i++) {
 		const struct bw_list *list = bw_directory_at(directory, i);
@@ -58,14 +83,38 @@ static enum bw_cli_exit run_ls(struct cli *c)
 			break;
 		if (!bw_slice_contains_nocase(list->address, part))
 			continue;
+		if (list->source == BW_SOURCE_LEARNED && !c->args.all) {
+			hidden++;
+			continue;
+		}
 		shown++;
 		if (c->args.json)
-			bw_cli_json(c, list_json(list));
+			bw_cli_json(c, list_json(c, list));
 		else
-			list_row(t, list);
+			list_row(c, t, list);
 	}
 	bw_cli_table_end(&t, part.n > 0 ? "no list has that in its address" : "no lists; `list add ADDRESS SIZE` adds one");
+	if (hidden > 0)
+		bw_cli_say(c, STYLE_PLAIN, "%lld learned list%s not shown; --all shows %s", (long long)hidden, hidden == 1 ? "" : "s",
+		           hidden == 1 ? "it" : "them");
 	return BW_CLI_DONE;
+}
+
+/* What awaits the operator's word. */
+static void show_open(struct cli *c, const struct bw_list *list)
+{
+	struct bw_buf size;
+
+	if (list->unconfirmed)
+		bw_cli_say(c, STYLE_WARN, "its size awaits confirmation: the next post is held, whoever sends it (`list confirm`)");
+	if (list->source == BW_SOURCE_LEARNED)
+		bw_cli_say(c, STYLE_WARN, "its size was learned: its guards act in shadow until it is confirmed (`list confirm`)");
+	if (proposal_of(c, list) == 0)
+		return;
+	bw_buf_init(&size, 40);
+	bw_print_count(&size, proposal_of(c, list));
+	bw_cli_say(c, STYLE_WARN, "learned:  %s members, by what was handed on to them (`list confirm` takes that size)", bw_buf_text(&size));
+	bw_buf_done(&size);
 }
 
 static void show_text(struct cli *c, const struct bw_list *list, struct bw_slice origin)
@@ -76,8 +125,7 @@ static void show_text(struct cli *c, const struct bw_list *list, struct bw_slice
 	bw_print_count(&size, list->size);
 	bw_cli_say(c, STYLE_HEAD, "%.*s", (int)list->address.n, list->address.p);
 	bw_cli_say(c, STYLE_PLAIN, "members:  %s (%s)", bw_buf_text(&size), bw_tier_name(list->tier));
-	if (list->unconfirmed)
-		bw_cli_say(c, STYLE_WARN, "its size awaits confirmation: the next post is held, whoever sends it (`list confirm`)");
+	show_open(c, list);
 	bw_cli_say(c, STYLE_PLAIN, "source:   %s%s%.*s%s", bw_source_name(list->source), origin.n > 0 ? " (" : "", (int)origin.n,
 	           origin.p, origin.n > 0 ? ")" : "");
 	if (list->owner.n > 0)
@@ -105,7 +153,7 @@ static enum bw_cli_exit run_show(struct cli *c)
 	if (code == BW_CLI_DONE && bw_cli_breakers_open(&breakers) > 0)
 		code = bw_cli_unjudged(c, &unjudged);
 	if (code == BW_CLI_DONE && c->args.json) {
-		json_t *o = list_json(list);
+		json_t *o = list_json(c, list);
 
 		bw_cli_put(o, "origin", bw_buf_slice(&origin));
 		json_object_set_new(o, "breakers", bw_cli_breakers_json(&breakers));
@@ -253,9 +301,12 @@ static enum bw_cli_exit change_size(struct cli *c, const struct bw_list *list, s
 	bool confirms = c->command->run == run_confirm;
 	enum bw_cli_exit code = BW_CLI_DONE;
 
-	if (c->args.size > 0 && (c->args.size != list->size || !confirms))
+	/* Nothing learned awaits confirmation with its posts held: whoever wants that takes the size as well. */
+	if (c->args.unconfirmed && list->source == BW_SOURCE_LEARNED && c->args.size == 0)
+		c->args.size = list->size;
+	if (c->args.size > 0 && (c->args.size != list->size || !confirms || list->source == BW_SOURCE_LEARNED))
 		bw_cli_fix_size(change, c->args.size);
-	if (c->args.unconfirmed || confirms)
+	if (c->args.unconfirmed || (confirms && list->unconfirmed))
 		code = bw_cli_set_unconfirmed(c, change, !confirms);
 	change->keeps_row = change->writes_source && (c->args.given & (OPT(OWNER) | OPT(LIST_ID))) == 0;
 	return code;
@@ -311,10 +362,13 @@ static enum bw_cli_exit run_confirm(struct cli *c)
 		code = read_size(c);
 	if (code != BW_CLI_DONE)
 		return code;
-	if (!list->unconfirmed && (c->args.size == 0 || c->args.size == list->size)) {
+	/* What was learned becomes the operator's word. An import that awaits confirmation comes first: its posts are held. */
+	if (c->args.size == 0 && !list->unconfirmed)
+		c->args.size = bw_directory_said(bw_world_directory(c->world), list->address, BW_SOURCE_LEARNED);
+	if (!list->unconfirmed && list->source != BW_SOURCE_LEARNED && (c->args.size == 0 || c->args.size == list->size)) {
 		bw_cli_say(c, STYLE_PLAIN, "%.*s: its size is confirmed already", (int)list->address.n, list->address.p);
 		if (c->args.json)
-			bw_cli_json(c, list_json(list));
+			bw_cli_json(c, list_json(c, list));
 		return BW_CLI_DONE;
 	}
 	return change_list(c, list, "confirmed");
@@ -377,8 +431,9 @@ static enum bw_cli_exit run_rm(struct cli *c)
 }
 
 const struct command bw_cli_family_list[] = {
-	{ "list ls", "[PART]", 0, 1, OPT(LIMIT), NEED_STORE, false, run_ls,
-	  "lists of the directory, those with PART in their address" },
+	{ "list ls", "[PART]", 0, 1, OPT(LIMIT) | OPT(ALL), NEED_STORE, false, run_ls,
+	  "lists of the directory, those with PART in their address\n"
+	  "With --all also those whose size was learned and awaits confirmation." },
 	{ "list show", "ADDRESS", 1, 1, 0, NEED_STORE, false, run_show, "one list: its size, its posters, its breakers" },
 	{ "list add", "ADDRESS SIZE", 1, 2, OPT(SIZE) | OPT(OWNER) | OPT(LIST_ID) | OPT(POSTER) | OPT(UNCONFIRMED), NEED_STORE, true,
 	  run_add, "add a list of so many members" },
@@ -388,7 +443,8 @@ const struct command bw_cli_family_list[] = {
 	  "remove a list that was added here\n"
 	  "Refused with exit code 3 while one of its breakers is open; --force lifts that." },
 	{ "list confirm", "ADDRESS [SIZE]", 1, 2, OPT(SIZE), NEED_STORE, true, run_confirm,
-	  "confirm the size of a list that an import found surprising\n"
-	  "Until then its next post is held, whoever sends it. SIZE confirms another number." },
+	  "confirm the size of a list that an import found surprising, or that was learned\n"
+	  "Until then the next post to a surprising one is held, whoever sends it, and a learned one acts in shadow. SIZE confirms another "
+	  "number." },
 	{ .name = NULL },
 };

@@ -114,9 +114,10 @@ static const struct bw_config_row rows[] = {
 	NETWORKS("internal.relays", relays, "[ ]", "Our own MTAs whose mail breakwater has judged already: not judged again."),
 	NETWORKS("internal.expanders", expanders, "[ ]",
 	         "Hosts that expand our lists before us: their mail counts for the lists in To, Cc and List-Id, and all "
-	         "transactions with one message are one post."),
+	         "transactions with one message are one post, and teach the sizes of lists."),
 	NETWORKS("internal.list_servers", list_servers, "[ ]",
-	         "List managers that send expanded mail back through us (Mailman, Sympa). Their output is no post."),
+	         "List managers that send expanded mail back through us (Mailman, Sympa). Their output is no post, and teaches "
+	         "the sizes of lists."),
 	TEXTS("internal.submission_daemons", internal.submission_daemons, internal.submission_count,
 	      "[ \"submission\", \"submissions\", \"ORIGINATING\", \"MSA\", \"MSP-v4\", \"MSP-v6\" ]", "names without blanks",
 	      bw_config_convert_word,

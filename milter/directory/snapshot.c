@@ -85,17 +85,43 @@ static bool has_changed(const struct bw_directory *d, struct bw_slice address)
 	return d->changes != NULL && find_in(d->changes, address) != BW_DIRECTORY_NONE;
 }
 
-const struct bw_list *bw_directory_find(const struct bw_directory *d, struct bw_slice address)
+/* Its first record, and the part that has it; or BW_DIRECTORY_NONE. */
+static uint32_t find_head(const struct bw_directory *d, struct bw_slice address, const struct bw_directory_part **part)
 {
 	uint32_t hash = bw_directory_hash(d->base->seed, address); /* both parts have one seed */
-	const struct bw_directory_part *part = d->changes;
-	uint32_t head = part == NULL ? BW_DIRECTORY_NONE : bw_directory_part_find(part, hash, address);
+	uint32_t head = BW_DIRECTORY_NONE;
 
-	if (head == BW_DIRECTORY_NONE) {
-		part = d->base;
-		head = bw_directory_part_find(part, hash, address);
-	}
+	*part = d->changes;
+	if (d->changes != NULL)
+		head = bw_directory_part_find(d->changes, hash, address);
+	if (head != BW_DIRECTORY_NONE)
+		return head;
+	*part = d->base;
+	return bw_directory_part_find(d->base, hash, address);
+}
+
+const struct bw_list *bw_directory_find(const struct bw_directory *d, struct bw_slice address)
+{
+	const struct bw_directory_part *part;
+	uint32_t head = find_head(d, address, &part);
+
 	return head == BW_DIRECTORY_NONE ? NULL : bw_directory_part_view(part, head);
+}
+
+int64_t bw_directory_said(const struct bw_directory *d, struct bw_slice address, enum bw_source source)
+{
+	const struct bw_directory_part *part;
+	uint32_t head = find_head(d, address, &part);
+
+	for (; head != BW_DIRECTORY_NONE; head++) {
+		const struct bw_directory_record *r = &part->records[head];
+
+		if (r->source == source && (r->flags & BW_RECORD_GONE) == 0)
+			return r->size;
+		if ((r->flags & BW_RECORD_MORE) == 0)
+			break;
+	}
+	return 0;
 }
 
 /* The base's first list with that List-Id among those that have not changed. */

@@ -19,7 +19,8 @@ struct bw_engine *bw_engine_new(struct bw_store *store, struct bw_world *world, 
 	e->meters = bw_meters_new();
 	e->blocked = bw_blocked_new();
 	e->room = bw_room_new();
-	if (e->meters == NULL || e->blocked == NULL || e->room == NULL) {
+	e->learning = bw_learning_new();
+	if (e->meters == NULL || e->blocked == NULL || e->room == NULL || e->learning == NULL) {
 		e->world = NULL; /* it stays the caller's */
 		bw_engine_free(&e);
 	}
@@ -37,6 +38,7 @@ void bw_engine_free(struct bw_engine **engine)
 	bw_meters_free(&e->meters);
 	bw_blocked_free(&e->blocked);
 	bw_room_free(&e->room);
+	bw_learning_free(&e->learning);
 	pthread_mutex_destroy(&e->swap);
 	free(e);
 }
@@ -102,4 +104,5 @@ void bw_engine_figures(const struct bw_engine *e, struct bw_engine_figures *out)
 	}
 	out->deliveries = atomic_load(&e->deliveries);
 	out->degraded = atomic_load(&e->degraded);
+	out->learned = atomic_load(&e->learned);
 }

@@ -71,7 +71,7 @@ int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool w
 		return 0;
 	for (size_t i = 0; i < t->n; i++) {
 		if (!bw_envelope_reaches(t, i, action, would))
-			reached -= t->cases[i].deliveries;
+			reached -= t->lists[i]->source == BW_SOURCE_LEARNED ? 1 : t->cases[i].deliveries;
 	}
 	return reached;
 }

@@ -12,7 +12,13 @@
 #include "blocked.h"
 #include "bw/engine.h"
 #include "bw/policy.h"
+#include "learning.h"
 #include "meters.h"
+
+/* What the ticking thread has told of learned sizes. */
+struct learner {
+	int64_t hour_ms, told, full_ms;
+};
 
 struct bw_engine {
 	struct bw_store *store;
@@ -22,10 +28,12 @@ struct bw_engine {
 	struct bw_meters *meters;
 	struct bw_blocked *blocked;
 	struct bw_room *room;
+	struct bw_learning *learning;
+	struct learner learner;
 	_Atomic int64_t virtual_ms; /* 0: wall time */
 	int64_t next_tick_ms;       /* of the ticking thread */
 	_Atomic int64_t bypass_until_ms;
-	_Atomic int64_t messages, list_messages, deliveries, degraded;
+	_Atomic int64_t messages, list_messages, deliveries, degraded, learned;
 	_Atomic int64_t by_action[BW_ACTION_COUNT], would_by_action[BW_ACTION_COUNT];
 };
 
@@ -68,6 +76,7 @@ struct trial {
 	struct metered metered;
 	struct change_list changes;
 	struct defused defused;
+	bool poster_of_all[2]; /* of all lists but learned ones; of those as well */
 	bool degraded;
 	int64_t daemons;
 	enum bw_err store_error;
@@ -91,6 +100,9 @@ void bw_metering_settle(struct trial *t, const struct bw_verdict *verdict);
 int64_t bw_engine_now(const struct bw_engine *e); /* wall or virtual time */
 /* The tick's share: advances a stopped identity's breaker without a message. */
 void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const struct bw_blocked_row *row, int64_t now_ms);
+
+/* learn.c: the tick's share. */
+void bw_engine_flush_learned(struct bw_engine *e, const struct bw_world *world, int64_t now_ms);
 
 /* envelope.c: strip. Actions are those of the verdict; `would`: as if every guard enforced. */
 enum bw_action bw_envelope_action(const struct trial *t, enum bw_action action, bool would); /* what can be done of it */

@@ -222,7 +222,7 @@ static void judge_without_memory(struct trial *t, struct bw_judgement *out)
 	bool huge = false;
 
 	for (size_t i = 0; i < t->facts->list_count; i++)
-		huge = huge || t->facts->lists[i].list->tier == BW_TIER_HUGE;
+		huge = huge || (t->facts->lists[i].list->tier == BW_TIER_HUGE && t->facts->lists[i].list->source != BW_SOURCE_LEARNED);
 	out->store_error = BW_ERR_MEMORY;
 	out->verdict.deliveries = t->facts->fanout;
 	out->verdict.degraded = true;

@@ -220,7 +220,7 @@ static int64_t posts_of(const struct trial *t)
 		const struct bw_case *c = &t->cases[i];
 		bool first = c->counts.seen == BW_SEEN_FRESH || c->counts.seen == BW_SEEN_REPLAY;
 
-		posts += first && !c->counts.reply && c->tier >= BW_TIER_MEDIUM && !c->poster;
+		posts += first && !c->counts.reply && c->tier >= BW_TIER_MEDIUM && !c->poster && t->lists[i]->source != BW_SOURCE_LEARNED;
 	}
 	return posts;
 }

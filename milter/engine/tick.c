@@ -79,6 +79,7 @@ void bw_engine_tick(struct bw_engine *e, int64_t now_ms)
 
 	e->next_tick_ms = now_ms + every_ms;
 	flush(e, world, now_ms > before_ms ? before_ms : now_ms);
+	bw_engine_flush_learned(e, world, now_ms);
 	list_blocked(e, world, now_ms);
 	rest_blocked(e, world, now_ms);
 	bw_world_unref(&world);

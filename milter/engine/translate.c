@@ -60,12 +60,27 @@ static bool is_own_output(const struct bw_facts *f, const struct bw_list *list)
 	return list->list_id.n > 0 ? bw_slice_equal_nocase(list->list_id, id) : is_customary_id(id, list->address);
 }
 
-static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl, bool poster_of_all)
+/* A size that nobody has confirmed decides, counts and is logged, and stops nothing (semantics 4). */
+static void rehearse_only(struct bw_limits *l)
+{
+	enum bw_mode *const modes[] = { &l->gate.mode,   &l->conversation.mode, &l->list.mode, &l->automaton.mode,
+		                            &l->origin.mode, &l->defuse.mode };
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (*modes[i] == BW_MODE_ENFORCE)
+			*modes[i] = BW_MODE_SHADOW;
+	}
+}
+
+static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl)
 {
 	const struct bw_facts *f = t->facts;
 	const struct bw_list *list = fl->list;
+	bool learned = list->source == BW_SOURCE_LEARNED;
 
 	bw_settings_resolve(bw_world_settings(t->world), list->tier, list->address, &t->limits[i]);
+	if (learned)
+		rehearse_only(&t->limits[i]);
 	t->lists[i] = list;
 	t->cases[i] = (struct bw_case){
 		.now_ms = f->now_ms,
@@ -74,16 +89,16 @@ static void fill_case(struct trial *t, size_t i, const struct bw_facts_list *fl,
 		.list = list->address,
 		.members = list->size,
 		.deliveries = deliveries_of(f, fl),
-		.fanout = f->fanout,
+		.fanout = f->fanout + (learned ? f->learned_fanout : 0),
 		.unconfirmed = list->unconfirmed,
 		.poster = bw_list_has_poster(list, f->identity),
-		.poster_of_all = poster_of_all,
+		.poster_of_all = t->poster_of_all[learned],
 		.side = f->identity_kind == BW_IDENTITY_OUTSIDE ? BW_SIDE_OUTSIDE : BW_SIDE_MEMBERS,
 		.class = f->header.class,
 		.evidence = f->header.evidence,
 		.auto_generated = f->header.auto_generated,
 		.foreign_origin = f->foreign_origin,
-		.lists_cut = f->lists_cut,
+		.lists_cut = f->lists_cut && !learned,
 		.degraded = t->degraded ? t->daemons : 0,
 		.counts = { .budget_ok = true },
 	};
@@ -152,10 +167,13 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 	add_keys(t, in);
 }
 
-static bool is_poster_of_all(const struct bw_facts *f)
+/* A learned list has no posters, and stands in the way of no other. */
+static bool is_poster_of_all(const struct bw_facts *f, bool learned_too)
 {
 	for (size_t i = 0; i < f->list_count; i++) {
-		if (!bw_list_has_poster(f->lists[i].list, f->identity))
+		const struct bw_list *list = f->lists[i].list;
+
+		if ((learned_too || list->source != BW_SOURCE_LEARNED) && !bw_list_has_poster(list, f->identity))
 			return false;
 	}
 	return !f->lists_cut;
@@ -178,14 +196,14 @@ static bool allocate(struct trial *t)
 bool bw_translate_facts(struct trial *t)
 {
 	const struct bw_facts *f = t->facts;
-	bool poster_of_all = is_poster_of_all(f);
-
 	if (!allocate(t))
 		return false;
+	t->poster_of_all[false] = is_poster_of_all(f, false);
+	t->poster_of_all[true] = is_poster_of_all(f, true);
 	for (size_t i = 0; i < f->list_count; i++) {
 		if (is_own_output(f, f->lists[i].list))
 			continue;
-		fill_case(t, t->n, &f->lists[i], poster_of_all);
+		fill_case(t, t->n, &f->lists[i]);
 		fill_count(t, t->n, &f->lists[i]);
 		t->n++;
 	}

@@ -17,7 +17,8 @@ struct bw_session {
 	struct bw_world *world;         /* of the message in hand; NULL between messages */
 	struct bw_header_parser *parser;
 	bool judging;                   /* it goes on to the end of the message: list mail, */
-	bool near;                      /* or mail whose sender or mailboxes are near a limit */
+	bool near;                      /* or mail whose sender or mailboxes are near a limit, */
+	bool learning;                  /* or what a list server hands on, whose header teaches a list's size */
 	bool origin_known, dmarc_pass;  /* what a host of ours said of it */
 	char ip[64];
 	bool local;                     /* no client address */
@@ -86,7 +87,7 @@ void bw_session_abort(struct bw_session *s)
 	bw_arena_reset(s->arena);
 	s->facts.list_count = 0;
 	s->last = NULL;
-	s->judging = s->near = s->origin_known = s->dmarc_pass = false;
+	s->judging = s->near = s->learning = s->origin_known = s->dmarc_pass = false;
 }
 
 /* --- envelope --- */
@@ -166,15 +167,31 @@ static struct bw_facts_list *find_list(struct bw_facts *f, const struct bw_list 
 	return NULL;
 }
 
+/* A list whose size was learned acts in shadow: it takes no other's place. */
+static int64_t weight(const struct bw_list *list)
+{
+	return list->source == BW_SOURCE_LEARNED ? 0 : list->size;
+}
+
 static size_t smallest_list(const struct bw_facts *f)
 {
 	size_t least = 0;
 
 	for (size_t i = 1; i < f->list_count; i++) {
-		if (f->lists[i].list->size < f->lists[least].list->size)
+		if (weight(f->lists[i].list) < weight(f->lists[least].list))
 			least = i;
 	}
 	return least;
+}
+
+/* What its members add to the fan-out: a size that nobody has confirmed stops no mail to others. */
+static void add_fanout(struct bw_facts *f, const struct bw_list *list)
+{
+	bool learned = list->source == BW_SOURCE_LEARNED;
+
+	f->fanout += learned ? 1 : list->size;
+	if (learned)
+		f->learned_fanout += list->size - 1;
 }
 
 /* The largest are kept where there are too many. A list named twice in one envelope is delivered once by the MTA, and counted once.
@@ -187,11 +204,12 @@ static struct bw_facts_list *add_list(struct bw_session *s, const struct bw_list
 	if (known != NULL)
 		return known;
 	if (!named_only)
-		f->fanout += list->size;
-	f->lists_cut = f->lists_cut || f->list_count == BW_FACTS_LISTS_MAX;
+		add_fanout(f, list);
 	size_t at = f->list_count < BW_FACTS_LISTS_MAX ? f->list_count++ : smallest_list(f);
+	const struct bw_list *there = f->lists[at].list;
 
-	if (f->lists[at].list != NULL && f->lists[at].list->size >= list->size)
+	f->lists_cut = f->lists_cut || (there != NULL && weight(there) > 0 && weight(list) > 0);
+	if (there != NULL && weight(there) >= weight(list))
 		return NULL;
 	f->lists[at] = (struct bw_facts_list){ .list = list, .named_only = named_only };
 	return &f->lists[at];
@@ -361,9 +379,27 @@ static const struct bw_list *find_named(const struct bw_session *s, struct bw_sl
 	return list != NULL ? list : bw_directory_find_list_id(d, name);
 }
 
+/* Somebody of ours, and no list as far as the directory knows: may be one that an expander expands. */
+static void note_unknown(struct bw_session *s, struct bw_slice name)
+{
+	struct bw_facts *f = &s->facts;
+	const struct bw_config *config = bw_world_config(s->world);
+
+	if (bw_slice_find(name, '@') == name.n || !is_own_domain(config, bw_address_domain(name)) ||
+	    bw_slice_find(name, config->internal.detail) < name.n || bw_slice_equal(name, f->unknown))
+		return;
+	f->unknown = bw_arena_slice(s->arena, name);
+	f->unknown_count += f->unknown_count < 2;
+}
+
 static bool is_named_list(void *ctx, struct bw_slice name)
 {
-	return find_named(ctx, name) != NULL;
+	struct bw_session *s = ctx;
+	bool known = find_named(s, name) != NULL;
+
+	if (!known && s->facts.expander)
+		note_unknown(s, name);
+	return known;
 }
 
 enum bw_step bw_session_data(struct bw_session *s)
@@ -373,7 +409,8 @@ enum bw_step bw_session_data(struct bw_session *s)
 	bool single = !unjudged && f->list_count == 0 && !f->expander;
 
 	s->near = single && !bw_engine_passes(s->engine, s->world, f);
-	if (unjudged || (single && !s->near)) {
+	s->learning = single && !s->near && f->list_server;
+	if (unjudged || (single && !s->near && !s->learning)) {
 		bw_engine_note_ordinary(s->engine);
 		bw_session_abort(s);
 		return BW_STEP_ACCEPT;
@@ -420,7 +457,7 @@ void bw_session_header(struct bw_session *s, struct bw_slice name, struct bw_sli
 
 bool bw_session_body(struct bw_session *s, struct bw_slice chunk)
 {
-	return s->parser != NULL && bw_header_body(s->parser, chunk);
+	return s->parser != NULL && !s->learning && bw_header_body(s->parser, chunk);
 }
 
 /* Mail of a list that an expander expanded before us: the list stands in To, Cc or List-Id only. From any other client headers
@@ -487,6 +524,8 @@ const struct bw_judgement *bw_session_end(struct bw_session *s, const char *queu
 		bw_engine_judge(s->engine, s->world, &s->facts, s->arena, &s->judgement);
 	else
 		bw_engine_note_ordinary(s->engine);
+	if (s->judgement.verdict.action <= BW_TAG)
+		bw_engine_learn(s->engine, s->world, &s->facts);
 	return &s->judgement;
 }
 

@@ -235,8 +235,11 @@ static void read_list_post(struct bw_header_parser *p, struct bw_slice value)
 			return;
 		inside = bw_slice_head(inside, bw_slice_find(inside, '>'));
 		inside = bw_slice_head(inside, bw_slice_find(inside, '?'));
-		if (bw_slice_starts_nocase(rest, mailto) && bw_address_normalise(inside, 0, &a) && !a.null_sender)
+		if (bw_slice_starts_nocase(rest, mailto) && bw_address_normalise(inside, 0, &a) && !a.null_sender) {
+			if (p->facts.list_address.n == 0)
+				p->facts.list_address = keep(p, bw_slice_of(a.text));
 			offer_address(p, &a);
+		}
 		value = bw_slice_from(rest, 1);
 	}
 }

@@ -125,8 +125,18 @@ enum bw_err bw_offer_make(struct play *p, const struct due *due, struct bw_slice
 
 /* --- bringing --- */
 
+static bool names_a_list(const struct mail_plan *plan)
+{
+	for (size_t i = 0; i < plan->to_count; i++) {
+		if (plan->lists[i] != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Does the i-th address of to= stand in the header only? The lists of an expander's message do, and the list whose output a
- * list server brings: they are expanded already. From anybody else such a header is a claim, and the list a recipient. */
+ * list server brings: they are expanded already, be they known to the directory or not. From anybody else such a header is a claim, and
+ * the list a recipient. */
 static bool is_expanded(const struct play *p, const struct mail_plan *plan, const char *client, size_t i)
 {
 	struct bw_world *world = bw_engine_world(p->stage.engine);
@@ -135,7 +145,9 @@ static bool is_expanded(const struct play *p, const struct mail_plan *plan, cons
 	bool list_server = bw_networks_contain(config->internal.list_servers, client);
 
 	bw_world_unref(&world);
-	return plan->lists[i] != NULL && (expander || (list_server && plan->kind == KIND_LIST_OUTPUT && i == 0));
+	if (list_server && plan->kind == KIND_LIST_OUTPUT)
+		return i == 0;
+	return expander && (plan->lists[i] != NULL || (plan->rcpts > 0 && !names_a_list(plan)));
 }
 
 /* "r7@nhs.example": single recipients are numbered through the statement, so that each transaction has its own. */
@@ -206,7 +218,6 @@ void bw_offer_bring(struct play *p, const struct due *due, struct bw_slice from,
 	bool null_sender = bw_letter_has_null_sender(plan->kind) || bw_slice_equal(from, BW_S("<>"));
 
 	*out = (struct outcome){ .due = due, .from = from, .sentence = "" };
-	bw_engine_tick(p->stage.engine, BW_SIMULATE_START_MS + due->at_ms);
 	bring_envelope(p, due, client_of(plan), null_sender ? (struct bw_slice){ NULL, 0 } : from);
 	if (bw_session_data(p->stage.session) == BW_STEP_GO_ON)
 		judge(p, due, out);

@@ -194,7 +194,20 @@ enum bw_err bw_stage_reload(struct stage *s, int64_t now_ms, struct bw_why *why)
 	return BW_OK;
 }
 
-enum bw_err bw_stage_tick(struct stage *s, int64_t now_ms, struct bw_why *why)
+/* What a daemon does in the background; its watcher finds what was learned in the store, and so do we. */
+static enum bw_err tick_engine(struct stage *s, int64_t now_ms, struct bw_why *why)
+{
+	struct bw_engine_figures figures;
+
+	bw_engine_tick(s->engine, now_ms);
+	bw_engine_figures(s->engine, &figures);
+	if (figures.learned == s->learned)
+		return BW_OK;
+	s->learned = figures.learned;
+	return bw_stage_reload(s, now_ms, why);
+}
+
+static enum bw_err tick_store(struct stage *s, int64_t now_ms, struct bw_why *why)
 {
 	bool expired = s->expiry_ms != 0 && now_ms >= s->expiry_ms;
 
@@ -205,6 +218,15 @@ enum bw_err bw_stage_tick(struct stage *s, int64_t now_ms, struct bw_why *why)
 
 	if (err == BW_OK && expired)
 		err = bw_stage_reload(s, now_ms, why);
+	return err;
+}
+
+enum bw_err bw_stage_tick(struct stage *s, int64_t now_ms, struct bw_why *why)
+{
+	enum bw_err err = tick_store(s, now_ms, why);
+
+	if (err == BW_OK || err == BW_ERR_STORE)
+		err = tick_engine(s, now_ms, why);
 	/* While the store does not answer, the daemon keeps what it has. */
 	return err == BW_ERR_STORE ? BW_OK : err;
 }

@@ -28,6 +28,7 @@ struct stage {
 	struct bw_list_entry *lists;
 	int64_t expiry_ms;                 /* the next setting to expire, 0: none */
 	int64_t swept_ms;                  /* when the store last collected its garbage */
+	int64_t learned;                   /* proposals of sizes that the directory in force knows of */
 	int64_t sweep_every_ms, memory_ms; /* of the configuration */
 };
 

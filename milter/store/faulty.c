@@ -56,6 +56,7 @@ PASS(setting_put, (STORE, const struct bw_setting_row *row, int64_t *version, WH
 PASS(setting_each, (STORE, bool history, BW_EACH(struct bw_setting_row), WHY), history, each, ctx)
 PASS(list_put, (STORE, const struct bw_list_row *row, int64_t *version, WHY), row, version)
 PASS(list_put_many, (STORE, const struct bw_list_row *rows, size_t n, int64_t *version, WHY), rows, n, version)
+PASS(list_learn, (STORE, const struct bw_list_row *rows, enum bw_learn *out, size_t n, WHY), rows, out, n)
 PASS(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), WHY), since_version, each, ctx)
 PASS(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
 PASS(heartbeat, (STORE, const struct bw_host_row *row, WHY), row)
@@ -119,6 +120,7 @@ static const struct bw_store_ops ops = {
 	.versions = versions,
 	.heartbeat = heartbeat,
 	.list_put_many = list_put_many,
+	.list_learn = list_learn,
 	.host_each = host_each,
 	.held_put = held_put,
 	.held_move = held_move,

@@ -144,6 +144,7 @@ PRIMARY(setting_put, (STORE, const struct bw_setting_row *row, int64_t *version,
 PRIMARY(setting_each, (STORE, bool history, BW_EACH(struct bw_setting_row), WHY), history, each, ctx)
 PRIMARY(list_put, (STORE, const struct bw_list_row *row, int64_t *version, WHY), row, version)
 PRIMARY(list_put_many, (STORE, const struct bw_list_row *rows, size_t n, int64_t *version, WHY), rows, n, version)
+PRIMARY(list_learn, (STORE, const struct bw_list_row *rows, enum bw_learn *out, size_t n, WHY), rows, out, n)
 PRIMARY(list_each, (STORE, int64_t since_version, BW_EACH(struct bw_list_row), WHY), since_version, each, ctx)
 PRIMARY(versions, (STORE, int64_t *settings, int64_t *directory, WHY), settings, directory)
 PRIMARY(claim, (STORE, const struct bw_hash *fingerprint, WHY), fingerprint)
@@ -230,6 +231,7 @@ static const struct bw_store_ops ops = {
 	.setting_each = setting_each,
 	.list_put = list_put,
 	.list_put_many = list_put_many,
+	.list_learn = list_learn,
 	.list_each = list_each,
 	.versions = versions,
 	.heartbeat = heartbeat_and_count,

@@ -115,6 +115,7 @@ enum bw_err bw_redis_versions(struct bw_store *s, int64_t *settings, int64_t *di
 enum bw_err bw_redis_list_put(struct bw_store *s, const struct bw_list_row *row, int64_t *version, struct bw_why *why);
 enum bw_err bw_redis_list_put_many(struct bw_store *s, const struct bw_list_row *rows, size_t n, int64_t *version,
                                     struct bw_why *why);
+enum bw_err bw_redis_list_learn(struct bw_store *s, const struct bw_list_row *rows, enum bw_learn *out, size_t n, struct bw_why *why);
 enum bw_err bw_redis_list_each(struct bw_store *s, int64_t since_version, BW_EACH(struct bw_list_row), struct bw_why *why);
 enum bw_err bw_redis_heartbeat(struct bw_store *s, const struct bw_host_row *row, struct bw_why *why);
 enum bw_err bw_redis_host_each(struct bw_store *s, int64_t alive_since_ms, BW_EACH(struct bw_host_row), struct bw_why *why);

@@ -131,6 +131,36 @@ enum bw_err bw_redis_list_put_many(struct bw_store *store, const struct bw_list_
 	return err == BW_OK && n > 0 ? commit(&c, version, why) : err;
 }
 
+/* --- proposals: some dozens a call --- */
+
+enum bw_err bw_redis_list_learn(struct bw_store *store, const struct bw_list_row *rows, enum bw_learn *out, size_t n, struct bw_why *why)
+{
+	struct bw_redis *s = bw_redis_of(store);
+	enum bw_err err = bw_store_check_learn(rows, n, BW_REDIS_VALUE_BYTES_MAX, why);
+
+	if (err == BW_OK && n > 0)
+		err = bw_redis_check_time(rows[0].changed_ms, why);
+	struct bw_redis_exchange *x = err == BW_OK && n > 0 ? bw_redis_exchange_new(1) : NULL;
+
+	if (x == NULL)
+		return err != BW_OK || n == 0 ? err : bw_redis_no_memory(why);
+	bw_redis_begin_site(s, x, BW_REDIS_DIRECTORY, rows[0].changed_ms, "learn", 1 + n * ROW_ARGUMENTS);
+	bw_redis_add_number(x, BW_LEARNED_MAX);
+	for (size_t i = 0; i < n; i++)
+		add_row(x, &rows[i]);
+	err = bw_redis_run(s, BW_REDIS_LANE_OTHER, x, 0, why);
+	if (err == BW_OK) {
+		struct bw_redis_row reply = bw_redis_row_of(x->commands[0].reply);
+
+		for (size_t i = 0; i < n; i++)
+			out[i] = (enum bw_learn)bw_redis_take_word(&reply, BW_LEARN_FULL + 1);
+		if (reply.bad || bw_redis_row_more(&reply))
+			err = bw_redis_bad_reply("proposals", why);
+	}
+	bw_redis_exchange_unref(&x);
+	return err;
+}
+
 /* --- listing --- */
 
 struct taker {

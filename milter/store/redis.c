@@ -98,6 +98,7 @@ static const struct bw_store_ops ops = {
 	.setting_each = bw_redis_setting_each,
 	.list_put = bw_redis_list_put,
 	.list_put_many = bw_redis_list_put_many,
+	.list_learn = bw_redis_list_learn,
 	.list_each = bw_redis_list_each,
 	.versions = bw_redis_versions,
 	.heartbeat = bw_redis_heartbeat,

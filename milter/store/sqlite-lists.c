@@ -1,4 +1,7 @@
 /* The directory's rows: one an address and source, each change with a version of its own. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "sqlite-backend.h"
 #include "store-internal.h"
 
@@ -8,6 +11,15 @@ struct put {
 	int64_t version;
 };
 
+/* A removed list keeps its row, so that readers of changes learn of it. */
+static void write_row(struct bw_sqlite_lane *lane, const struct bw_list_row *row, int64_t version, int64_t now_ms)
+{
+	bw_sqlite_run(lane, BW_SQL_DIRECTORY_PUT,
+	              ARGS(INT(version), TEXT(row->address), TEXT(row->owner), TEXT(row->list_id), TEXT(row->posters),
+	                   TEXT(row->origin), INT(row->size), INT(row->source), INT(row->unconfirmed), INT(row->removed),
+	                   INT(now_ms), INT(BW_SQLITE_FORMAT)));
+}
+
 static enum bw_err run_put(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
 {
 	struct put *p = arg;
@@ -15,15 +27,8 @@ static enum bw_err run_put(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 
 	(void)why;
 	p->version = bw_sqlite_meta(lane, "directory-version");
-	for (size_t i = 0; i < p->n; i++) {
-		const struct bw_list_row *row = &p->rows[i];
-
-		/* A removed list keeps its row, so that readers of changes learn of it. */
-		bw_sqlite_run(lane, BW_SQL_DIRECTORY_PUT,
-		              ARGS(INT(++p->version), TEXT(row->address), TEXT(row->owner), TEXT(row->list_id), TEXT(row->posters),
-		                   TEXT(row->origin), INT(row->size), INT(row->source), INT(row->unconfirmed), INT(row->removed),
-		                   INT(now_ms), INT(BW_SQLITE_FORMAT)));
-	}
+	for (size_t i = 0; i < p->n; i++)
+		write_row(lane, &p->rows[i], ++p->version, now_ms);
 	bw_sqlite_meta_put(lane, "directory-version", p->version);
 	return BW_OK;
 }
@@ -48,6 +53,55 @@ enum bw_err bw_sqlite_list_put(struct bw_store *s, const struct bw_list_row *row
 {
 	return bw_sqlite_list_put_many(s, row, 1, version, why);
 }
+
+/* --- proposals --- */
+
+struct learn {
+	const struct bw_list_row *rows;
+	enum bw_learn *out;
+	size_t n;
+};
+
+static enum bw_err run_learn(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
+{
+	const struct learn *l = arg;
+	int64_t now_ms = bw_sqlite_now(lane, l->rows[0].changed_ms), before = bw_sqlite_meta(lane, "directory-version");
+	int64_t version = before, there = 0;
+
+	(void)why;
+	bw_sqlite_ints(lane, BW_SQL_DIRECTORY_LEARNED, &there, 1, NULL, 0);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct bw_list_row *row = &l->rows[i];
+		int64_t size = 0;
+		bool is = bw_sqlite_ints(lane, BW_SQL_DIRECTORY_SIZE, &size, 1, ARGS(TEXT(row->address), INT(row->source)));
+
+		l->out[i] = is && size >= row->size ? BW_LEARN_SAME : !is && there >= BW_LEARNED_MAX ? BW_LEARN_FULL : BW_LEARN_WRITTEN;
+		if (l->out[i] != BW_LEARN_WRITTEN)
+			continue;
+		write_row(lane, row, ++version, now_ms);
+		there += !is;
+	}
+	if (version > before)
+		bw_sqlite_meta_put(lane, "directory-version", version);
+	return BW_OK;
+}
+
+enum bw_err bw_sqlite_list_learn(struct bw_store *s, const struct bw_list_row *rows, enum bw_learn *out, size_t n, struct bw_why *why)
+{
+	struct learn learn = { rows, calloc(n > 0 ? n : 1, sizeof(*out)), n };
+	enum bw_err err = bw_store_check_learn(rows, n, BW_SQLITE_VALUE_BYTES_MAX, why);
+
+	if (err == BW_OK && learn.out == NULL)
+		err = bw_fail(why, BW_ERR_MEMORY, "no memory for %zu proposals", n);
+	if (err == BW_OK && n > 0)
+		err = bw_sqlite_do(bw_sqlite_of(s)->ledger, BW_SQLITE_WRITE, run_learn, &learn, why);
+	if (err == BW_OK && n > 0)
+		memcpy(out, learn.out, n * sizeof(*out));
+	free(learn.out);
+	return err;
+}
+
+/* --- listing --- */
 
 static void read_row(struct bw_sqlite_lane *lane, sqlite3_stmt *row, struct bw_arena *arena, void *out)
 {

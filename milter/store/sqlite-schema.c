@@ -123,7 +123,9 @@ static const char directory[] =
 	"CREATE TABLE IF NOT EXISTS directory_row(version INTEGER PRIMARY KEY, address TEXT NOT NULL, owner TEXT NOT NULL,"
 	" list_id TEXT NOT NULL, posters TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL, source INTEGER NOT NULL,"
 	" unconfirmed INTEGER NOT NULL, removed INTEGER NOT NULL, changed_ms INTEGER NOT NULL, format INTEGER NOT NULL,"
-	" UNIQUE(address, source)) STRICT;";
+	" UNIQUE(address, source)) STRICT;"
+	/* Proposals, to be counted: source 2 is learned. */
+	"CREATE INDEX IF NOT EXISTS directory_learned ON directory_row(source) WHERE source = 2 AND removed = 0;";
 static const char old_directory[] =
 	"INSERT INTO directory_row(version, address, owner, list_id, posters, origin, size, source, unconfirmed, removed, changed_ms,"
 	" format) SELECT version, address, owner, list_id, posters, '', size, source, unconfirmed, removed, changed_ms, format"

@@ -170,6 +170,8 @@ static const char *const texts[] = {
 	[BW_SQL_DIRECTORY_EACH] =
 		"SELECT version, address, owner, list_id, posters, origin, size, source, unconfirmed, removed, "
 		"changed_ms FROM directory_row WHERE version > ?1 ORDER BY version",
+	[BW_SQL_DIRECTORY_SIZE] = "SELECT size FROM directory_row WHERE address = ?1 AND source = ?2 AND removed = 0",
+	[BW_SQL_DIRECTORY_LEARNED] = "SELECT count(*) FROM directory_row WHERE source = 2 AND removed = 0",
 
 	/* Hosts, ledger, orders, posts, events. */
 	[BW_SQL_HOST_PUT] =

@@ -78,6 +78,8 @@ enum bw_sql {
 	BW_SQL_HISTORY_EACH,
 	BW_SQL_DIRECTORY_PUT,
 	BW_SQL_DIRECTORY_EACH,
+	BW_SQL_DIRECTORY_SIZE,
+	BW_SQL_DIRECTORY_LEARNED,
 
 	/* Hosts, ledger, orders, posts, events. */
 	BW_SQL_HOST_PUT,

@@ -204,6 +204,7 @@ static const struct bw_store_ops ops = {
 	.setting_each = bw_sqlite_setting_each,
 	.list_put = bw_sqlite_list_put,
 	.list_put_many = bw_sqlite_list_put_many,
+	.list_learn = bw_sqlite_list_learn,
 	.list_each = bw_sqlite_list_each,
 	.versions = bw_sqlite_versions,
 	.heartbeat = bw_sqlite_heartbeat,

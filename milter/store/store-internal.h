@@ -39,6 +39,7 @@ enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct 
 enum bw_err bw_store_check_place(struct bw_slice list, enum bw_side side, int64_t deliveries, struct bw_why *why);
 /* A row of the directory; its texts have at most `texts_max` bytes together. */
 enum bw_err bw_store_check_list(const struct bw_list_row *row, size_t texts_max, struct bw_why *why);
+enum bw_err bw_store_check_learn(const struct bw_list_row *rows, size_t n, size_t texts_max, struct bw_why *why);
 enum bw_err bw_store_check_key(const struct bw_breaker_key *key, struct bw_why *why);
 enum bw_err bw_store_check_held(const struct bw_held *held, struct bw_why *why);
 

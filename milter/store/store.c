@@ -63,6 +63,19 @@ enum bw_err bw_store_check_list(const struct bw_list_row *row, size_t texts_max,
 	return BW_OK;
 }
 
+enum bw_err bw_store_check_learn(const struct bw_list_row *rows, size_t n, size_t texts_max, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; i < n && err == BW_OK; i++) {
+		err = bw_store_check_list(&rows[i], texts_max, why);
+		if (err == BW_OK && (rows[i].source != BW_SOURCE_LEARNED || rows[i].removed || rows[i].unconfirmed))
+			err = bw_fail(why, BW_ERR_INPUT, "%.*s: a proposal has the source learned, awaits nothing and is there",
+			              (int)rows[i].address.n, rows[i].address.p);
+	}
+	return err;
+}
+
 enum bw_err bw_store_check_count(const struct bw_count_in *in, size_t n, struct bw_why *why)
 {
 	enum bw_err err = BW_OK;

@@ -85,6 +85,7 @@ int run_conversation(void);
 int run_merge(void);
 int run_breaker(void);
 int run_settings(void);
+int run_learn(void);
 int run_ledger(void);
 int run_orders(void);
 int run_posts(void);

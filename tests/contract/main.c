@@ -7,7 +7,7 @@ int main(int argc, char **argv)
 {
 	static int (*const groups[])(void) = { run_count,   run_windows,  run_identity, run_split,   run_conversation, run_merge,
 		                                   run_breaker, run_settings, run_ledger,   run_records, run_expire,       run_race,
-		                                   run_meter,   run_redirect, run_orders,   run_posts };
+		                                   run_meter,   run_redirect, run_orders,   run_posts,   run_learn };
 	int failed = 0;
 
 	if (argc < 2 || (backend = backend_find(argv[1])) == NULL) {

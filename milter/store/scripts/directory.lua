@@ -9,6 +9,7 @@
 --          stage TOKEN FIRST ROW...                nothing is in force before commit; FIRST 1 begins anew
 --                                                  reply: how many are there with the token, -1: somebody else began meanwhile
 --          commit TOKEN                            reply: the last version, -1: somebody else began meanwhile
+--          learn MOST ROW...                       proposals; reply of each: 0 there is one as large, 1 written, 2 there are MOST
 --          each SINCE LIMIT                        reply: rows of later versions, in their order
 --        ROW: nine arguments: address, owner, list id, posters, size, source, unconfirmed, removed, origin
 --        row: version, address, owner, list id, posters, size, source, unconfirmed, removed, changed, origin
@@ -16,8 +17,24 @@
 local directory, versions, coming = KEYS[2], KEYS[3], KEYS[4]
 local COMING_MS, AT_ONCE = 600000, 500
 
+local LEARNED = '2'
+
+local function name_of(r)
+	return r[6] == '0' and r[1] or r[1] .. '\0' .. r[6]
+end
+
+-- The size that stands under a name; nil: none, or it was removed.
+local function size_of(name)
+	local packed = call('HGET', directory, name)
+	local old = packed and row(packed)
+	return old and old[10] == '0' and tonumber(old[7]) or nil
+end
+
 local function write(r, version, now)
-	local name = r[6] == '0' and r[1] or r[1] .. '\0' .. r[6]
+	local name = name_of(r)
+	if r[6] == LEARNED then
+		call('HINCRBY', numbers, 'learned', (r[8] == '0' and 1 or 0) - (size_of(name) and 1 or 0))
+	end
 	call('HSET', directory, name, pack({ FORMAT, text(version), r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], text(now), r[9] }))
 	call('ZADD', versions, text(version), name)
 end
@@ -67,6 +84,26 @@ function todo.commit()
 	call('HSET', numbers, 'directory', text(version))
 	call('DEL', coming)
 	return version
+end
+
+function todo.learn()
+	local now, most, version, out = clock_seen(), tonumber(ARGV[4]), number('directory'), {}
+	for at = 5, #ARGV, 9 do
+		local r = argument_row(at)
+		local size = size_of(name_of(r))
+		local answer = 1
+		if size and size >= tonumber(r[5]) then
+			answer = 0
+		elseif not size and number('learned') >= most then
+			answer = 2
+		else
+			version = version + 1
+			write(r, version, now)
+		end
+		out[#out + 1] = text(answer)
+	end
+	call('HSET', numbers, 'directory', text(version))
+	return out
 end
 
 function todo.each()

@@ -2,6 +2,7 @@
 -- events. Their keys share the hash tag {site}; rows are msgpack arrays whose first element is the format.
 --
 -- KEYS[1]  numbers: hash: clock, settings, directory, host, held, event (the last number given out), secret,
+--          learned (proposals that are there),
 --          format: of new rows
 -- ARGV     1 now in ms, 0: the server's   2 not before this time   3 what to do   4... its arguments
 
