@@ -9,13 +9,13 @@
 #ifndef BW_ENGINE_H
 #define BW_ENGINE_H
 
-#include "bw/config.h"
 #include "bw/envelope.h"
 #include "bw/logline.h"
 #include "bw/mail.h"
 #include "bw/room.h"
 #include "bw/store.h"
 #include "bw/verdict.h"
+#include "bw/world.h"
 
 #define BW_FACTS_LISTS_MAX BW_VERDICT_LISTS_MAX /* more lists in one message are counted in the fan-out, and held by the gate */
 
@@ -57,33 +57,6 @@ struct bw_facts {
 	const char *mta; /* "postfix" or "sendmail" */
 	struct bw_slice queue_id; /* of the MTA, "" if unknown */
 };
-
-/* Everything immutable that one message is judged with. */
-struct bw_world;
-
-struct bw_world *bw_world_ref(struct bw_world *w);
-void bw_world_unref(struct bw_world **w);
-const struct bw_config *bw_world_config(const struct bw_world *w);
-const struct bw_settings *bw_world_settings(const struct bw_world *w);
-const struct bw_directory *bw_world_directory(const struct bw_world *w);
-const struct bw_key *bw_world_key(const struct bw_world *w);
-const struct bw_limits *bw_world_limits(const struct bw_world *w); /* of guards that watch no list */
-void bw_world_versions(const struct bw_world *w, int64_t *settings, int64_t *directory);
-bool bw_world_is_alone(const struct bw_world *w); /* the caller's reference is the last one */
-
-/* Builds a world from a configuration (taken over on success) and what the store holds (settings, lists). A stored row
- * that no longer fits is skipped and named in `skipped` (one line each), never an error. */
-enum bw_err bw_world_load(const struct bw_key *key, struct bw_config *config, struct bw_store *store, struct bw_buf *skipped,
-                          struct bw_world **out, struct bw_why *why);
-
-/* The same with the configuration of `old` (shared, not copied) and what the store holds now. Of the directory only what has changed
- * since `old` is read, if that can be told; `skipped` then names rows among those alone. */
-enum bw_err bw_world_renew(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
-                           struct bw_why *why);
-
-/* The same, and the whole directory is read: after an outage nobody knows what the store has lost. */
-enum bw_err bw_world_reread(const struct bw_world *old, struct bw_store *store, struct bw_buf *skipped, struct bw_world **out,
-                            struct bw_why *why);
 
 struct bw_engine;
 

@@ -16,7 +16,7 @@ OWNER = {
     "store": "counting records store store-guarded store-redis",
     "directory": "directory",
     "config": "config",
-    "engine": "engine envelope room stores",
+    "engine": "engine envelope room stores world",
     "filter": "session",
     "milter": "filter",  # the front end on libmilter; same folder as the session, but no simulation links it
     "simulate": "mbox simulate",
