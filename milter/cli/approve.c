@@ -33,6 +33,7 @@ static enum bw_cli_exit run_approve(struct cli *c)
 {
 	static const struct batch batch = {
 		.command = "approve",
+		.kind = BW_ORDER_RELEASE,
 		.done = "approved",
 		.from = BW_HELD_WAITING,
 		.check = check_approval,
@@ -60,6 +61,7 @@ static enum bw_cli_exit run_deny(struct cli *c)
 {
 	static const struct batch batch = {
 		.command = "deny",
+		.kind = BW_ORDER_DELETE,
 		.done = "denied",
 		.from = BW_HELD_WAITING,
 		.check = check_post,
@@ -71,10 +73,10 @@ static enum bw_cli_exit run_deny(struct cli *c)
 }
 
 const struct command bw_cli_family_approve[] = {
-	{ "approve", "ID", 1, 1, OPT(FORCE) | OPT_MTA, NEED_STORE, false, run_approve,
+	{ "approve", "ID", 1, 1, OPT(FORCE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_approve,
 	  "let one held post go: one that the gate or the origin guard holds; without --yes it only shows which\n"
 	  "The post passes this once. `poster add` lets its sender post without approval, `list confirm` confirms a list's size." },
-	{ "deny", "ID", 1, 1, OPT(FORCE) | OPT_MTA, NEED_STORE, false, run_deny,
+	{ "deny", "ID", 1, 1, OPT(FORCE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_deny,
 	  "take one held post out of the hold queue, into the archive; without --yes it only shows which\n"
 	  "As `held delete`; `held restore` brings it back. Its sender is not told: write to him, who waits for an answer." },
 	{ .name = NULL },

@@ -1,10 +1,12 @@
 #include "batch.h"
+#include "ordering.h"
 #include "pacing.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "bw/parse.h"
+#include "bw/stores.h"
 
 /* Neighbours share a list; within it the oldest goes first. */
 static int by_list(const void *a, const void *b)
@@ -46,12 +48,15 @@ static enum bw_cli_exit check_words(struct cli *c, const struct entries *e, enum
 	return BW_CLI_DONE;
 }
 
+/* Orders reach the hosts that share a store. */
 static enum bw_cli_exit check_where(struct cli *c, const struct entries *e)
 {
+	bool everywhere = bw_cli_has_orders(c) && bw_stores_is_redis(bw_cli_config(c));
+
 	for (size_t i = 0; i < e->count; i++) {
 		const struct entry *one = &e->at[i];
 
-		if (strcmp(one->host, c->host) != 0)
+		if (strcmp(one->host, c->host) != 0 && !everywhere)
 			return bw_cli_fail(c, BW_CLI_NO, "%s is of the hold queue of %s; do it there, this is %s", one->queue_id, one->host,
 			                   c->host);
 		if (bw_mta_find(one->mta) == NULL)
@@ -222,6 +227,35 @@ static enum bw_cli_exit do_all(struct cli *c, const struct batch *b, struct cli_
 	return code;
 }
 
+static enum bw_cli_exit do_here(struct cli *c, const struct batch *b, struct entries *e)
+{
+	struct cli_keeper k = { .keeper.archive = -1 };
+	enum bw_cli_exit code = BW_CLI_DONE;
+
+	if (c->args.for_ms > 0)
+		return bw_cli_fail(c, BW_CLI_USAGE, "--for: only orders last; without hold.order_key %s works at once", b->command);
+	code = bw_cli_keeper_open(c, &k);
+	if (code == BW_CLI_DONE) {
+		code = do_all(c, b, &k, e);
+		print_entries(c, b, e);
+		sum_up(c, e, b->done, "");
+	}
+	bw_cli_keeper_close(&k);
+	return code;
+}
+
+static enum bw_cli_exit order_it(struct cli *c, const struct batch *b, struct entries *e)
+{
+	bool ended;
+	enum bw_cli_exit code = bw_cli_batch_order(c, b, e, &ended);
+
+	if (ended) {
+		print_entries(c, b, e);
+		sum_up(c, e, b->done, "");
+	}
+	return code;
+}
+
 static enum bw_cli_exit show_only(struct cli *c, const struct batch *b, struct entries *e)
 {
 	char note[40], verb[40];
@@ -238,22 +272,14 @@ static enum bw_cli_exit show_only(struct cli *c, const struct batch *b, struct e
 enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b)
 {
 	struct entries e = { 0 };
-	struct cli_keeper k = { .keeper.archive = -1 };
 	enum bw_cli_exit code = select_entries(c, b, &e);
 
 	if (code == BW_CLI_DONE && b->check != NULL)
 		code = b->check(c, &e);
-	if (code == BW_CLI_DONE && !c->args.yes) {
+	if (code == BW_CLI_DONE && !c->args.yes)
 		code = show_only(c, b, &e);
-	} else if (code == BW_CLI_DONE) {
-		code = bw_cli_keeper_open(c, &k);
-		if (code == BW_CLI_DONE) {
-			code = do_all(c, b, &k, &e);
-			print_entries(c, b, &e);
-			sum_up(c, &e, b->done, "");
-		}
-	}
-	bw_cli_keeper_close(&k);
+	else if (code == BW_CLI_DONE)
+		code = bw_cli_has_orders(c) ? order_it(c, b, &e) : do_here(c, b, &e);
 	bw_cli_entries_done(&e);
 	return code;
 }

@@ -6,6 +6,7 @@
 #ifndef BW_CLI_BATCH_H
 #define BW_CLI_BATCH_H
 
+#include "bw/orders.h"
 #include "held.h"
 #include "keeper.h"
 
@@ -18,6 +19,7 @@ struct batch {
 	                   struct entry *e);
 	enum bw_event event;
 	bool pacing; /* --pace N is meant for it */
+	enum bw_order_kind kind; /* of the order that does the same on the host that holds them */
 };
 
 enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b);

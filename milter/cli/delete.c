@@ -21,6 +21,7 @@ static enum bw_cli_exit run_delete(struct cli *c)
 {
 	static const struct batch batch = {
 		.command = "held delete",
+		.kind = BW_ORDER_DELETE,
 		.done = "deleted",
 		.from = BW_HELD_WAITING,
 		.one = delete_one,
@@ -56,6 +57,7 @@ static enum bw_cli_exit run_restore(struct cli *c)
 {
 	static const struct batch batch = {
 		.command = "held restore",
+		.kind = BW_ORDER_RESTORE,
 		.done = "restored",
 		.from = BW_HELD_DELETED,
 		.one = restore_one,
@@ -66,11 +68,11 @@ static enum bw_cli_exit run_restore(struct cli *c)
 }
 
 const struct command bw_cli_family_delete[] = {
-	{ "held delete", "[ID...]", 0, WORDS_MAX - 2, OPT(LIST) | OPT(CONVERSATION) | OPT_MTA, NEED_STORE, false, run_delete,
+	{ "held delete", "[ID...]", 0, WORDS_MAX - 2, OPT(LIST) | OPT(CONVERSATION) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_delete,
 	  "take held messages out of the hold queue, into the archive; without --yes it only shows which\n"
 	  "The MTA's own files, envelope and all, are kept compressed in hold.archive for hold.archive_keep, written and read back before the "
 	  "MTA's copy is removed. A full archive or disk (hold.archive_bytes, hold.archive_min_free) deletes nothing." },
-	{ "held restore", "[ID...]", 0, WORDS_MAX - 2, OPT(LIST) | OPT(CONVERSATION) | OPT_MTA, NEED_STORE, false, run_restore,
+	{ "held restore", "[ID...]", 0, WORDS_MAX - 2, OPT(LIST) | OPT(CONVERSATION) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_restore,
 	  "bring deleted messages back into the hold queue as they were; without --yes it only shows which\n"
 	  "They are not judged again, and wait as before: `held release` lets them go." },
 	{ .name = NULL },

@@ -119,6 +119,7 @@ static enum bw_cli_exit run_release(struct cli *c)
 {
 	static const struct batch batch = {
 		.command = "held release",
+		.kind = BW_ORDER_RELEASE,
 		.done = "released",
 		.from = BW_HELD_WAITING,
 		.check = bw_cli_check_release,
@@ -132,12 +133,14 @@ static enum bw_cli_exit run_release(struct cli *c)
 
 const struct command bw_cli_family_release[] = {
 	{ "held release", "[ID...]", 0, WORDS_MAX - 2,
-	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT(PACE) | OPT(OBSERVE) | OPT_MTA,
+	  OPT(LIST) | OPT(CONVERSATION) | OPT(FORCE) | OPT(PACE) | OPT(OBSERVE) | OPT(FOR) | OPT_MTA,
 	  NEED_STORE, false, run_release,
 	  "let held messages go; without --yes it only shows which\n"
-	  "Postfix: postsuper -H and postqueue -i; Sendmail: sendmail -Q -qQ -qI and -qI; on the host that holds them. Refused with "
-	  "exit code 3 for a list that an operator stopped, and for a batch above the list's budget; --force lifts both. With --pace the "
-	  "release takes its time, shows its progress and stops by itself (exit code 3) when a breaker of one of its lists trips or a second "
-	  "person writes to it; interrupted or stopped, it goes on when the command is given again." },
+	  "Where breakwater-helper is installed (hold.order_key), it is ordered: signed, carried out by breakwater-agent of the host that holds "
+	  "them, and shown until it is done; interrupted, the order goes on, as `held orders` shows, and ends after seven days, or --for. "
+	  "Elsewhere it is done at once, as root, on the host that holds them. Refused with exit code 3 for a list that an operator stopped, "
+	  "and for a batch above the list's budget; --force lifts both. With --pace the release takes its time, shows its progress and stops "
+	  "by itself (exit code 3) when a breaker of one of its lists trips or a second person writes to it; then `held resume` goes on, or, "
+	  "without orders, the same command." },
 	{ .name = NULL },
 };

@@ -35,7 +35,8 @@ void furnish_config(struct bw_buf *out, const char *scratch, bool lists)
 {
 	bw_buf_printf(out, "daemon: { bypass_file = \"%s/bypass\"; secret_file = \"%s/secret\"; host = \"mx1\"; };\n", scratch,
 	              scratch);
-	bw_buf_printf(out, "hold: { archive = \"%s/archive\"; sendmail_queue = \"%s/mqueue\"; };\n", scratch, scratch);
+	bw_buf_printf(out, "hold: { archive = \"%s/archive\"; sendmail_queue = \"%s/mqueue\"; order_key = \"%s/order.key\"; };\n",
+	              scratch, scratch, scratch);
 	bw_buf_printf(out, "store: { path = \"%s/store.db\"; };\n", scratch);
 	bw_buf_add_text(out, "internal: { domains = [ \"nhs.example\" ]; };\n");
 	if (lists)
@@ -244,6 +245,39 @@ static void put_events(struct bw_store *store, int64_t now_ms)
 		must(store->ops->event_add(store, &rows[i], &why), &why);
 }
 
+enum { ORDERS = 3 };
+
+/* One that is done, one under way on another host, one whose texts are hostile; the last two of their items are still to be done. */
+static void put_orders(struct bw_store *store, int64_t now_ms)
+{
+	static const enum bw_order_kind kinds[ORDERS] = { BW_ORDER_DELETE, BW_ORDER_RELEASE, BW_ORDER_RELEASE };
+	static const char *const owners[ORDERS] = { "alice", "bob", "eve" EVIL "\xFF" };
+	struct bw_order_item items[HELD];
+	struct bw_why why;
+
+	for (int i = 0; i < HELD; i++) {
+		items[i] = (struct bw_order_item){ .number = i, .mta = BW_S("postfix"), .queue_id = bw_slice_of(queue_ids[i]), .list = ALL_STAFF,
+			                               .signed_text = BW_S("v=1"), .deliveries = 840000 };
+		memset(items[i].subject.b, 0xa0 + i, sizeof(items[i].subject.b));
+	}
+	for (int i = 0; i < ORDERS; i++) {
+		struct bw_order_row row = { .kind = kinds[i], .host = i == 1 ? BW_S("mx2") : BW_S("mx1"), .owner = bw_slice_of(owners[i]),
+			                        .reason = BW_S("held release"), .pace = i == 0 ? 0 : 400000, .observe_ms = 2 * BW_MINUTE_MS,
+			                        .made_ms = now_ms - (30 - i) * BW_MINUTE_MS, .expires_ms = now_ms + 7 * BW_DAY_MS };
+
+		memset(row.id.b, 0xc0 + i, sizeof(row.id.b));
+		must(store->ops->order_put(store, &row, items, HELD, &why), &why);
+		must(store->ops->order_move(store, &row.id, BW_ORDER_WRITING, BW_ORDER_RUNNING, row.made_ms, row.owner, BW_S(""), &why), &why);
+		for (int k = 0; k < (i == 0 ? HELD : 2); k++)
+			must(store->ops->order_result(store, &row.id, k, k == 1 ? BW_ITEM_REFUSED : BW_ITEM_DONE,
+			                              k == 1 ? BW_S("the helper says no: replayed " EVIL) : BW_S("released"), row.made_ms, &why),
+			     &why);
+	}
+	memset(items[0].subject.b, 0xc0, sizeof(items[0].subject.b));
+	must(store->ops->order_move(store, &items[0].subject, BW_ORDER_RUNNING, BW_ORDER_DONE, now_ms - BW_MINUTE_MS,
+	                            BW_S("breakwater-agent"), BW_S("deleted 3 of 4 messages"), &why), &why);
+}
+
 void furnish_store(const char *path, int64_t now_ms, bool storm)
 {
 	struct bw_store *store = open_store(path);
@@ -254,6 +288,7 @@ void furnish_store(const char *path, int64_t now_ms, bool storm)
 		put_breakers(store, now_ms);
 		put_held(store, now_ms);
 		put_events(store, now_ms);
+		put_orders(store, now_ms);
 	}
 	bw_store_close(&store);
 	if (storm)
