@@ -91,6 +91,8 @@ struct bw_config {
 /* Built-in defaults (what an empty file gives). */
 enum bw_err bw_config_default(struct bw_config **out, struct bw_why *why);
 enum bw_err bw_config_load(const char *path, struct bw_config **out, struct bw_why *why);
+/* The same where each file must be root's and nobody else may write to it, as programs that it names are run as root: BW_ERR_PERMISSION. */
+enum bw_err bw_config_load_roots(const char *path, struct bw_config **out, struct bw_why *why);
 /* The same from memory; `name` stands for the file in sentences, and @include is an error. */
 enum bw_err bw_config_parse(struct bw_slice text, const char *name, struct bw_config **out, struct bw_why *why);
 void bw_config_free(struct bw_config **config);

@@ -187,15 +187,25 @@ static enum bw_err load_tree(const struct bw_config_tree *tree, struct bw_config
 	return err;
 }
 
-enum bw_err bw_config_load(const char *path, struct bw_config **out, struct bw_why *why)
+static enum bw_err load_file(const char *path, bool roots, struct bw_config **out, struct bw_why *why)
 {
 	struct bw_config_tree *tree = NULL;
-	enum bw_err err = bw_config_tree_read(path, &tree, why);
+	enum bw_err err = bw_config_tree_read(path, roots, &tree, why);
 
 	if (err == BW_OK)
 		err = load_tree(tree, out, why);
 	bw_config_tree_free(&tree);
 	return err;
+}
+
+enum bw_err bw_config_load(const char *path, struct bw_config **out, struct bw_why *why)
+{
+	return load_file(path, false, out, why);
+}
+
+enum bw_err bw_config_load_roots(const char *path, struct bw_config **out, struct bw_why *why)
+{
+	return load_file(path, true, out, why);
 }
 
 enum bw_err bw_config_parse(struct bw_slice text, const char *name, struct bw_config **out, struct bw_why *why)

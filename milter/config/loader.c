@@ -63,31 +63,35 @@ static enum bw_err parse(struct bw_config_tree *tree, struct bw_config_tree **ou
 	return err;
 }
 
-/* Reads `path`, or parses `text` where `path` is NULL. */
-static enum bw_err open_tree(const char *path, struct bw_slice text, const char *name, struct bw_config_tree **out,
-                             struct bw_why *why)
+static enum bw_err new_tree(struct bw_config_tree **out, struct bw_why *why)
 {
-	struct bw_config_tree *tree = calloc(1, sizeof(*tree));
+	*out = calloc(1, sizeof(**out));
+	return *out != NULL ? BW_OK : bw_fail(why, BW_ERR_MEMORY, "configuration: memory is out");
+}
 
-	if (tree == NULL)
-		return bw_fail(why, BW_ERR_MEMORY, "configuration: memory is out");
-	enum bw_err err =
-		path != NULL ? bw_config_source_read(path, &tree->source, why) : bw_config_source_parse(text, name, &tree->source, why);
-
+/* Of the source that was read, unless that failed. */
+static enum bw_err finish(struct bw_config_tree *tree, enum bw_err err, struct bw_config_tree **out, struct bw_why *why)
+{
 	if (err == BW_OK)
 		return parse(tree, out, why);
 	free(tree);
 	return err;
 }
 
-enum bw_err bw_config_tree_read(const char *path, struct bw_config_tree **out, struct bw_why *why)
+enum bw_err bw_config_tree_read(const char *path, bool roots, struct bw_config_tree **out, struct bw_why *why)
 {
-	return open_tree(path, (struct bw_slice){ 0 }, NULL, out, why);
+	struct bw_config_tree *tree;
+	enum bw_err err = new_tree(&tree, why);
+
+	return err == BW_OK ? finish(tree, bw_config_source_read(path, roots, &tree->source, why), out, why) : err;
 }
 
 enum bw_err bw_config_tree_parse(struct bw_slice text, const char *name, struct bw_config_tree **out, struct bw_why *why)
 {
-	return open_tree(NULL, text, name, out, why);
+	struct bw_config_tree *tree;
+	enum bw_err err = new_tree(&tree, why);
+
+	return err == BW_OK ? finish(tree, bw_config_source_parse(text, name, &tree->source, why), out, why) : err;
 }
 
 const struct bw_config_node *bw_config_tree_root(const struct bw_config_tree *tree)

@@ -23,7 +23,7 @@ enum bw_config_kind {
 struct bw_config_tree;
 struct bw_config_node; /* never defined: libconfig's own behind it */
 
-enum bw_err bw_config_tree_read(const char *path, struct bw_config_tree **out, struct bw_why *why);
+enum bw_err bw_config_tree_read(const char *path, bool roots, struct bw_config_tree **out, struct bw_why *why);
 enum bw_err bw_config_tree_parse(struct bw_slice text, const char *name, struct bw_config_tree **out, struct bw_why *why);
 void bw_config_tree_free(struct bw_config_tree **tree);
 const struct bw_config_node *bw_config_tree_root(const struct bw_config_tree *tree);

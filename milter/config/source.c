@@ -25,6 +25,7 @@ struct reading {
 	unsigned line; /* of the joined text, as far as `counted` bytes of it */
 	size_t counted;
 	const struct bw_config_scan *includer; /* NULL: the first file */
+	bool roots; /* each file must be root's, and nobody else may write to it */
 	struct bw_why *why;
 };
 
@@ -143,6 +144,8 @@ static enum bw_err check_file(struct reading *r, const char *name, const struct 
 {
 	if (!S_ISREG(st->st_mode))
 		return fail_file(r, BW_ERR_IO, name, "not a regular file");
+	if (r->roots && (st->st_uid != 0 || (st->st_mode & 022) != 0))
+		return fail_file(r, BW_ERR_PERMISSION, name, "must belong to root, and nobody else may write to it: what it names is run as root");
 	enum bw_err err = check_cycle(r, name, st);
 
 	if (err != BW_OK)
@@ -262,12 +265,13 @@ static void begin(struct reading *r, struct bw_config_source *fresh, struct bw_w
 	*r = (struct reading){ .source = fresh, .line = 1, .why = why };
 }
 
-enum bw_err bw_config_source_read(const char *path, struct bw_config_source *out, struct bw_why *why)
+enum bw_err bw_config_source_read(const char *path, bool roots, struct bw_config_source *out, struct bw_why *why)
 {
 	struct bw_config_source fresh;
 	struct reading r;
 
 	begin(&r, &fresh, why);
+	r.roots = roots;
 	return finish(&r, read_file(&r, path), out);
 }
 

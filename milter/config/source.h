@@ -34,8 +34,8 @@ struct bw_config_source {
 	size_t file_count, file_room;
 };
 
-/* Reads `path` and what it includes. BW_ERR_IO, BW_ERR_INPUT, BW_ERR_LIMIT, BW_ERR_MEMORY. */
-enum bw_err bw_config_source_read(const char *path, struct bw_config_source *out, struct bw_why *why);
+/* Reads `path` and what it includes; with `roots`, only files that are root's and that nobody else may write to (BW_ERR_PERMISSION). BW_ERR_IO, BW_ERR_INPUT, BW_ERR_LIMIT, BW_ERR_MEMORY. */
+enum bw_err bw_config_source_read(const char *path, bool roots, struct bw_config_source *out, struct bw_why *why);
 /* The same from memory; `name` stands for the file in sentences. @include is an error then. */
 enum bw_err bw_config_source_parse(struct bw_slice text, const char *name, struct bw_config_source *out, struct bw_why *why);
 void bw_config_source_done(struct bw_config_source *source);
