@@ -10,6 +10,7 @@
 #define BW_MTA_H
 
 #include "bw/mark.h"
+#include "bw/seal.h"
 #include "bw/store.h"
 
 enum { BW_QUEUE_ID_BYTES = 48, BW_QUEUE_FILES_MAX = 2, BW_PATH_BYTES = 4096 };
@@ -36,11 +37,14 @@ struct bw_queued {
 	struct bw_slice recipients; /* one a line; cut where there are very many */
 };
 
-/* A file of the queue: where it is, and its name without a directory. */
+/* A file of the queue: where it is, and its name without a directory. From the root helper it comes open, and sealed. */
 struct bw_queue_file {
 	char path[BW_PATH_BYTES];
 	const char *name;
+	int fd;                       /* -1: to be opened; else the caller closes it */
+	char seal[BW_SEAL_HEX_BYTES]; /* of all files of the message, with the first; "": none */
 };
+#define BW_QUEUE_FILE_NONE ((struct bw_queue_file){ .path = "", .fd = -1 })
 
 /* The full path of one of the MTA's commands; `option` is what the sentence names that says where it is. BW_ERR_IO. */
 enum bw_err bw_mta_program(const struct bw_mta_place *place, const char *program, const char *option, char path[BW_PATH_BYTES],

@@ -160,7 +160,9 @@ enum bw_err archive_check_room(const struct bw_keeper *k, const struct archive_s
 	enum bw_err err = survey(k->archive, &s, why);
 
 	for (size_t i = 0; err == BW_OK && i < from->count; i++) {
-		if (stat(from->files[i].path, &st) != 0)
+		const struct bw_queue_file *file = &from->files[i];
+
+		if ((file->fd >= 0 ? fstat(file->fd, &st) : stat(file->path, &st)) != 0)
 			return agent_fail_errno(from->files[i].path, "could not be looked at", why);
 		bytes += (int64_t)st.st_size;
 	}
@@ -227,11 +229,19 @@ static enum bw_err add_bytes(struct writer *w, int fd, const char *path, int64_t
 	return err;
 }
 
+/* One that came open has been read by whoever opened it. */
+static int open_file(const struct bw_queue_file *file)
+{
+	if (file->fd < 0)
+		return open(file->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return lseek(file->fd, 0, SEEK_SET) == 0 ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
 static enum bw_err add_file(struct writer *w, const struct bw_queue_file *file, struct bw_why *why)
 {
 	struct bw_buf line;
 	struct stat st;
-	int fd = open(file->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open_file(file);
 
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		enum bw_err err = agent_fail_errno(file->path, "could not be opened as a file", why);
@@ -260,7 +270,8 @@ static enum bw_err write_all(struct writer *w, const struct archive_source *from
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->z, ZSTD_c_compressionLevel, LEVEL)))
 		return bw_fail(why, BW_ERR_MEMORY, "no memory to compress a message");
 	bw_buf_init(&line, HEADER_LINE_BYTES);
-	bw_buf_printf(&line, FIRST_LINE "\nmta %s\nqueue-id %s\n", from->mta, from->queue_id);
+	bw_buf_printf(&line, FIRST_LINE "\nmta %s\nqueue-id %s%s%s\n", from->mta, from->queue_id,
+	              from->files[0].seal[0] == '\0' ? "" : " ", from->files[0].seal);
 	enum bw_err err = say(w, &line, why);
 
 	bw_buf_done(&line);
@@ -306,7 +317,7 @@ enum bw_err archive_write(int dir, const struct bw_hash *id, const struct archiv
 
 struct bw_archived {
 	int fd;
-	char name[ARCHIVE_NAME_BYTES];
+	char name[ARCHIVE_NAME_BYTES], seal[BW_SEAL_HEX_BYTES];
 	ZSTD_DCtx *z;
 	char packed[PIECE_BYTES], plain[PIECE_BYTES];
 	ZSTD_inBuffer in;
@@ -360,9 +371,8 @@ static enum bw_err take_line(struct bw_archived *a, char line[HEADER_LINE_BYTES]
 	return err;
 }
 
-static enum bw_err expect_line(struct bw_archived *a, const char *start, struct bw_why *why)
+static enum bw_err expect_line(struct bw_archived *a, const char *start, char line[HEADER_LINE_BYTES], struct bw_why *why)
 {
-	char line[HEADER_LINE_BYTES];
 	enum bw_err err = take_line(a, line, why);
 
 	if (err == BW_OK && strncmp(line, start, strlen(start)) != 0)
@@ -372,16 +382,32 @@ static enum bw_err expect_line(struct bw_archived *a, const char *start, struct 
 
 enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why)
 {
+	char line[HEADER_LINE_BYTES];
+
 	if (lseek(a->fd, 0, SEEK_SET) != 0 || ZSTD_isError(ZSTD_DCtx_reset(a->z, ZSTD_reset_session_only)))
 		return agent_fail_errno(a->name, "could not be read from its start", why);
 	a->in = (ZSTD_inBuffer){ a->packed, 0, 0 };
 	a->at = a->n = 0;
 	a->wanted = 1;
-	enum bw_err err = expect_line(a, FIRST_LINE, why);
+	enum bw_err err = expect_line(a, FIRST_LINE, line, why);
 
 	if (err == BW_OK)
-		err = expect_line(a, "mta ", why);
-	return err == BW_OK ? expect_line(a, "queue-id ", why) : err;
+		err = expect_line(a, "mta ", line, why);
+	if (err == BW_OK)
+		err = expect_line(a, "queue-id ", line, why);
+	if (err == BW_OK) {
+		struct bw_slice rest = bw_slice_of(line), word, seal = BW_S("");
+
+		while (bw_slice_word(&rest, &word))
+			seal = word.n == BW_SEAL_HEX_BYTES - 1 ? word : seal;
+		bw_slice_copy(seal, a->seal, sizeof(a->seal));
+	}
+	return err;
+}
+
+const char *archived_seal(const struct bw_archived *a)
+{
+	return a->seal;
 }
 
 static enum bw_err open_named(int dir, const char *name, struct bw_archived **out, struct bw_why *why)

@@ -2,7 +2,7 @@
  *
  *     breakwater-archive 1
  *     mta NAME
- *     queue-id ID
+ *     queue-id ID [SEAL]                  the seal of the root helper, where it handed the files over: without, it takes none back
  *     file NAME MODE UID GID BYTES        then so many bytes; for each file, and at the end:
  *     end
  *
@@ -34,7 +34,7 @@ enum bw_err archive_remove(int dir, const struct bw_hash *id, enum archive_kind 
 
 struct archive_source {
 	const char *mta, *queue_id;
-	const struct bw_queue_file *files;
+	const struct bw_queue_file *files; /* the first one's seal is written */
 	size_t count;
 };
 /* Refuses (BW_ERR_LIMIT) what would bring the archive above its budget, or its disk below what must stay free. */
@@ -51,6 +51,8 @@ struct archived_file {
 };
 enum bw_err archived_open(int dir, const struct bw_hash *id, struct bw_archived **out, struct bw_why *why);
 void archived_close(struct bw_archived **a);
+/* The seal of its files; "" where there is none. */
+const char *archived_seal(const struct bw_archived *a);
 /* Back to the first file. */
 enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why);
 /* The next file; BW_ERR_NOT_FOUND after the last, and then everything has been read and its checksum fits. */

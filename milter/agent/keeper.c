@@ -8,6 +8,7 @@
  * Killed between two steps, a message is in the queue, in the archive or on its way, and only once: each step may be repeated, and finds
  * what an earlier one has done. */
 #include <string.h>
+#include <unistd.h>
 
 #include "archive.h"
 #include "follow.h"
@@ -153,13 +154,19 @@ enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, con
 static enum bw_err write_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                                  const struct bw_held *entry, const char *queue_id, struct bw_why *why)
 {
-	struct bw_queue_file files[BW_QUEUE_FILES_MAX];
+	struct bw_queue_file files[BW_QUEUE_FILES_MAX] = { BW_QUEUE_FILE_NONE, BW_QUEUE_FILE_NONE };
 	struct archive_source from = { .mta = mta->name, .queue_id = queue_id, .files = files };
 	enum bw_err err = mta->files(place, queue_id, files, &from.count, why);
 
 	if (err == BW_OK)
 		err = archive_check_room(k, &from, why);
-	return err == BW_OK ? archive_write(k->archive, &entry->id, &from, why) : err;
+	if (err == BW_OK)
+		err = archive_write(k->archive, &entry->id, &from, why);
+	for (size_t i = 0; i < BW_QUEUE_FILES_MAX; i++) {
+		if (files[i].fd >= 0)
+			close(files[i].fd);
+	}
+	return err;
 }
 
 enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,

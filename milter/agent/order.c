@@ -94,11 +94,29 @@ static bool listen_to(int fd, struct listener *l)
 	}
 }
 
+/* Which signals we block or ignore is nothing to the command. */
+static int clean_signals(posix_spawnattr_t *attributes)
+{
+	sigset_t none, all;
+	int error = posix_spawnattr_init(attributes);
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	if (error == 0)
+		error = posix_spawnattr_setsigmask(attributes, &none);
+	if (error == 0)
+		error = posix_spawnattr_setsigdefault(attributes, &all);
+	return error == 0 ? posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) : error;
+}
+
 static enum bw_err start(const char *path, char *const argv[], int output, pid_t *child, struct bw_why *why)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	int error = posix_spawn_file_actions_init(&actions);
 
+	if (error == 0)
+		error = clean_signals(&attributes);
 	if (error != 0)
 		return bw_fail(why, BW_ERR_MEMORY, "%s: %s", path, strerror(error));
 	error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -107,7 +125,8 @@ static enum bw_err start(const char *path, char *const argv[], int output, pid_t
 	if (error == 0)
 		error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
 	if (error == 0)
-		error = posix_spawn(child, path, &actions, NULL, argv, environ);
+		error = posix_spawn(child, path, &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return error == 0 ? BW_OK : bw_fail(why, BW_ERR_IO, "%s: could not be started: %s", path, strerror(error));
 }
