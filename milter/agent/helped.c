@@ -381,6 +381,10 @@ static enum bw_err put(const struct bw_mta_place *place, const char *mta, struct
 		return put(place, #mta, from, queue_id, &x, why);                                                                             \
 	}
 
+#define HELPED_FUNCTIONS(mta)                                                                                                         \
+	.release = mta##_release, .look = mta##_look, .each = mta##_each, .files = mta##_files, .hold = mta##_hold, .drop = mta##_drop,   \
+	.put = mta##_put
+
 HELPED(postfix)
 HELPED(sendmail)
 
@@ -405,6 +409,11 @@ static enum bw_err postfix_deliver(const struct bw_mta_place *place, const char 
 	return bw_agent_postfix.deliver(place, queue_id, why);
 }
 
+static enum bw_err postfix_lifetime(const struct bw_mta_place *place, int64_t *any_ms, int64_t *null_sender_ms, struct bw_why *why)
+{
+	return bw_agent_postfix.lifetime(place, any_ms, null_sender_ms, why);
+}
+
 /* Sendmail delivers for root only: the helper does so when it has let a message go. */
 static enum bw_err sendmail_deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
@@ -417,10 +426,9 @@ static enum bw_err sendmail_deliver(const struct bw_mta_place *place, const char
 const struct bw_mta *bw_mta_find_helped(const char *name)
 {
 	static const struct bw_mta all[] = {
-		{ "postfix", is_postfix_id, postfix_release, postfix_deliver, postfix_look, postfix_each, postfix_files, postfix_requeue,
-		  postfix_hold, postfix_drop, postfix_put },
-		{ "sendmail", is_sendmail_id, sendmail_release, sendmail_deliver, sendmail_look, sendmail_each, sendmail_files, NULL,
-		  sendmail_hold, sendmail_drop, sendmail_put },
+		{ .name = "postfix", .is_queue_id = is_postfix_id, .deliver = postfix_deliver, .requeue = postfix_requeue,
+		  .lifetime = postfix_lifetime, HELPED_FUNCTIONS(postfix) },
+		{ .name = "sendmail", .is_queue_id = is_sendmail_id, .deliver = sendmail_deliver, HELPED_FUNCTIONS(sendmail) },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
