@@ -121,6 +121,8 @@ void bw_config_print_thresholds(struct bw_buf *out);
 /* What a threshold may be: "1 to 10000 or "off"", "off, shadow, enforce". */
 void bw_config_print_allowed(const struct bw_setting *row, struct bw_buf *out);
 
+/* Is it one of internal.domains? */
+bool bw_config_is_own_domain(const struct bw_config *c, struct bw_slice domain);
 /* The realm-completed, lower-case "auth:user@realm" of a SASL name; also for posters without a prefix. */
 void bw_config_identity(const struct bw_config *c, struct bw_slice poster, struct bw_buf *out);
 

@@ -17,6 +17,10 @@ struct bw_facts_rcpt {
 	struct bw_facts_rcpt *next;
 };
 
+/* "<dot-atom@dot-atom>": what MTAs find again byte for byte, and take as it is. Quotes, comments, source routes and bare local names they
+ * write anew. The engine's. */
+bool bw_rcpt_is_plain(struct bw_slice path);
+
 /* Fields that make a storm's echo: each member's program answers them. */
 enum bw_receipt {
 	BW_RECEIPT_DISPOSITION, /* Disposition-Notification-To (RFC 8098) */

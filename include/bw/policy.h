@@ -98,6 +98,14 @@ void bw_policy_rest_sender(const struct bw_sender_case *c, struct bw_transition 
 void bw_policy_judge_mailbox(const struct bw_limits *limits, struct bw_slice mailbox, int64_t messages, struct bw_opinion *out);
 /* `deliveries`: of this message, to lists among others; `total`: in the window with it. One message always fits. */
 void bw_policy_judge_capacity(const struct bw_limits *limits, int64_t deliveries, int64_t total, struct bw_opinion *out);
+/* One reply on one list whose action is redirect. */
+struct bw_redirect_case {
+	bool fixed;      /* the MTA cannot do it */
+	int64_t ordinal; /* among the redirected ones of its conversation; 0: nobody counts */
+	bool poster, from_poster, owner, from_owner; /* there is a proven poster, an owner, who may get it; it is theirs */
+};
+#define BW_REDIRECT_LIMIT 100 /* of one conversation */
+enum bw_redirect bw_policy_redirect(const struct bw_redirect_case *c);
 /* The strictest of `n` opinions (semantics 7; among equals the guard that stands first, then the first list). n = 0 is accept. */
 void bw_policy_combine(const struct bw_opinion *opinions, size_t n, struct bw_verdict *out);
 /* The window that `rule` counts in, in ms; 0 for rules without one. */

@@ -2,7 +2,7 @@
  *
  * Layer:     base: policy fills in numbers and ids, base makes the sentence, everybody prints it.
  * Threads:   values.
- * Ownership: `list` and `who` borrow from the message and the snapshot it was judged with.
+ * Ownership: `list`, `target` and `who` borrow from the message and the snapshot it was judged with.
  */
 #ifndef BW_VERDICT_H
 #define BW_VERDICT_H
@@ -10,6 +10,20 @@
 #include "bw/breaker.h"
 
 #define BW_VERDICT_LISTS_MAX 128 /* lists of one message that are judged one by one; the gate holds a message with more */
+
+/* To whom a reply goes whose list's action is redirect, or why it waits instead. */
+enum bw_redirect {
+	BW_REDIRECT_NONE,    /* the action is another one */
+	BW_REDIRECT_POSTER,  /* who began the conversation */
+	BW_REDIRECT_OWNER,   /* of the list */
+	BW_REDIRECT_NO_REPLY,
+	BW_REDIRECT_OWN,     /* it would go back to its sender */
+	BW_REDIRECT_NOBODY,  /* neither a proven poster nor an owner to send it to */
+	BW_REDIRECT_ENOUGH,  /* so many of its conversation were redirected already */
+	BW_REDIRECT_UNKNOWN, /* the store that counts them does not answer, or not know it */
+	BW_REDIRECT_FIXED,   /* the MTA cannot take the list out, or put somebody in */
+	BW_REDIRECT_COUNT
+};
 
 /* The figures behind one decision. */
 struct bw_explain {
@@ -23,6 +37,8 @@ struct bw_explain {
 	int64_t until_ms;     /* open breakers and overrides: until at the earliest, 0 if not apt */
 	struct bw_slice list; /* its address */
 	enum bw_class class;  /* automaton: what it is */
+	enum bw_redirect redirect;
+	struct bw_slice target; /* redirected: to this address */
 };
 
 struct bw_verdict {

@@ -190,10 +190,34 @@ static say_fn *const sentences[] = {
 };
 static_assert(sizeof(sentences) / sizeof(sentences[0]) == BW_RULE_COUNT, "a sentence for every rule");
 
+/* --- redirect: what became of it --- */
+
+static const char *const outcomes[] = {
+	[BW_REDIRECT_NONE] = "",
+	[BW_REDIRECT_POSTER] = "; it goes to who began the conversation, ",
+	[BW_REDIRECT_OWNER] = "; it goes to the list's owner, ",
+	[BW_REDIRECT_NO_REPLY] = "; not redirected, it is no reply",
+	[BW_REDIRECT_OWN] = "; not redirected, it would go back to its sender",
+	[BW_REDIRECT_NOBODY] = "; not redirected, there is neither a proven poster nor an owner",
+	[BW_REDIRECT_ENOUGH] = "; not redirected, enough of its conversation were",
+	[BW_REDIRECT_UNKNOWN] = "; not redirected, the store does not count it",
+	[BW_REDIRECT_FIXED] = "; not redirected, the MTA cannot take the list out",
+};
+static_assert(sizeof(outcomes) / sizeof(outcomes[0]) == BW_REDIRECT_COUNT, "words for every outcome");
+
+static void say_redirect(struct bw_buf *out, const struct bw_explain *w)
+{
+	if (w->redirect >= BW_REDIRECT_COUNT)
+		return;
+	bw_buf_add_text(out, outcomes[w->redirect]);
+	bw_buf_add(out, w->target);
+}
+
 void bw_explain_print(struct bw_buf *out, const struct bw_explain *why)
 {
 	if (why->guard == BW_GUARD_NONE || why->rule >= BW_RULE_COUNT || sentences[why->rule] == NULL)
 		return;
 	bw_buf_printf(out, "%s: ", bw_guard_name(why->guard));
 	sentences[why->rule](out, why);
+	say_redirect(out, why);
 }

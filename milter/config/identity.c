@@ -75,3 +75,12 @@ void bw_config_identity(const struct bw_config *c, struct bw_slice poster, struc
 	bw_buf_add_text(out, "auth:");
 	add_login(c, poster, out);
 }
+
+bool bw_config_is_own_domain(const struct bw_config *c, struct bw_slice domain)
+{
+	for (size_t i = 0; i < c->internal.domain_count; i++) {
+		if (bw_slice_equal_nocase(domain, bw_slice_of(c->internal.domains[i])))
+			return true;
+	}
+	return false;
+}

@@ -177,7 +177,8 @@ static const struct bw_config_row rows[] = {
 	ONE("privacy.subject", "yes/no", "true", "true, false", BW_FORM_FLAG, AT(privacy.subject), 0, 0,
 	    "The ledger keeps the subjects of held messages, and notices name them."),
 	ONE("privacy.sender", "yes/no", "true", "true, false", BW_FORM_FLAG, AT(privacy.sender), 0, 0,
-	    "The ledger keeps their senders. Without, nobody can be told that his message waits."),
+	    "The ledger keeps their senders. Without, nobody can be told that his message waits, and nobody "
+	    "keeps who began a conversation: a reply is redirected to the list's owner only."),
 
 	ONE("notify.senders", "yes/no", "true", "true, false", BW_FORM_FLAG, AT(notify.senders), 0, 0,
 	    "breakwater-agent tells people who have logged in, or whose host vouches for them, that their message waits. Strangers are "

@@ -1,7 +1,22 @@
-/* Strip: the lists that stop a message leave its envelope, and it goes on to everybody else. */
+/* Strip and redirect: the lists that stop a message leave its envelope, and it goes on to everybody else; or one person is put in. */
+#include <string.h>
+
 #include "internal.h"
 
-static enum bw_action said(const struct bw_opinion *o, bool would)
+bool bw_rcpt_is_plain(struct bw_slice path)
+{
+	size_t at = bw_slice_find(path, '@');
+	bool plain = path.n > 4 && path.p[0] == '<' && path.p[path.n - 1] == '>' && at > 1 && at < path.n - 2;
+
+	for (size_t i = 1; plain && i < path.n - 1; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+
+		plain = c > ' ' && c < 0x7F && strchr("\"\\()<>[]:;,%!", c) == NULL && (c != '@' || i == at);
+	}
+	return plain;
+}
+
+enum bw_action bw_envelope_said(const struct bw_opinion *o, bool would)
 {
 	return would ? o->verdict.would : o->verdict.action;
 }
@@ -31,7 +46,7 @@ bool bw_envelope_can_leave(const struct trial *t, const struct bw_facts_list *fl
 static bool any_throttles(const struct trial *t, bool would)
 {
 	for (size_t i = 0; i < t->n + t->others; i++) {
-		if (said(&t->opinions[i], would) == BW_THROTTLE)
+		if (bw_envelope_said(&t->opinions[i], would) == BW_THROTTLE)
 			return true;
 	}
 	return false;
@@ -49,18 +64,21 @@ enum bw_action bw_envelope_action(const struct trial *t, enum bw_action action, 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct bw_facts_list *fl = bw_envelope_list(t, i);
 
-		if (!leaves(said(&t->opinions[i], would)))
+		if (!leaves(bw_envelope_said(&t->opinions[i], would)))
 			continue;
-		if (said(&t->opinions[i], would) == BW_REDIRECT || !bw_envelope_can_leave(t, fl))
+		if (!bw_envelope_can_leave(t, fl))
+			return BW_HOLD;
+		if (bw_envelope_said(&t->opinions[i], would) == BW_REDIRECT && bw_redirect_target(t, i) == NULL)
 			return BW_HOLD;
 		left -= fl->rcpt_count;
 	}
+	left += bw_redirect_new(t, would);
 	return left > 0 ? action : BW_HOLD;
 }
 
 bool bw_envelope_reaches(const struct trial *t, size_t i, enum bw_action action, bool would)
 {
-	return action <= BW_TAG || (leaves(action) && said(&t->opinions[i], would) <= BW_TAG);
+	return action <= BW_TAG || (leaves(action) && bw_envelope_said(&t->opinions[i], would) <= BW_TAG);
 }
 
 int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool would)
@@ -73,7 +91,7 @@ int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool w
 		if (!bw_envelope_reaches(t, i, action, would))
 			reached -= t->lists[i]->source == BW_SOURCE_LEARNED ? 1 : t->cases[i].deliveries;
 	}
-	return reached;
+	return action == BW_REDIRECT ? reached + bw_redirect_new(t, would) : reached;
 }
 
 void bw_change_add(struct change_list *c, const struct bw_change *change)
@@ -82,7 +100,7 @@ void bw_change_add(struct change_list *c, const struct bw_change *change)
 		c->at[c->n++] = *change;
 }
 
-/* Room for all: each spelling goes and comes back; each field goes, and one comes. */
+/* Room for all: each spelling goes and comes back, or somebody else comes; each field goes, and one comes. */
 static bool make_room(struct trial *t)
 {
 	const struct bw_receipts *r = &t->facts->receipts;
@@ -94,6 +112,7 @@ static bool make_room(struct trial *t)
 
 		for (const struct bw_facts_rcpt *s = fl == NULL ? NULL : fl->rcpts; s != NULL; s = s->next)
 			n += 2;
+		n += 2;
 	}
 	for (int i = 0; i < BW_RECEIPT_COUNT; i++)
 		n += (size_t)r->count[i];
@@ -118,5 +137,7 @@ bool bw_envelope_write(struct trial *t, enum bw_action action)
 			room = name != NULL;
 		}
 	}
+	if (room && action == BW_REDIRECT)
+		bw_redirect_write(t);
 	return room;
 }

@@ -46,6 +46,8 @@ struct metered {
 };
 enum { BW_METERED_OPINIONS = 3 }; /* sender, mailbox, capacity */
 
+struct redirection; /* redirect.c */
+
 /* Changes of one message; made for as many as there can be. */
 struct change_list {
 	struct bw_change *at;
@@ -75,6 +77,7 @@ struct trial {
 	size_t others;
 	struct metered metered;
 	struct change_list changes;
+	struct redirection *redirections; /* of each list; NULL: no guard redirects */
 	struct defused defused;
 	bool poster_of_all[2]; /* of all lists but learned ones; of those as well */
 	bool degraded;
@@ -104,14 +107,24 @@ void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const s
 /* learn.c: the tick's share. */
 void bw_engine_flush_learned(struct bw_engine *e, const struct bw_world *world, int64_t now_ms);
 
-/* envelope.c: strip. Actions are those of the verdict; `would`: as if every guard enforced. */
+/* envelope.c: strip and redirect. Actions are those of the verdict; `would`: as if every guard enforced. */
 enum bw_action bw_envelope_action(const struct trial *t, enum bw_action action, bool would); /* what can be done of it */
 bool bw_envelope_reaches(const struct trial *t, size_t i, enum bw_action action, bool would); /* list i */
 int64_t bw_envelope_reached(const struct trial *t, enum bw_action action, bool would); /* mailboxes */
 const struct bw_facts_list *bw_envelope_list(const struct trial *t, size_t i); /* list i as facts have it */
 bool bw_envelope_can_leave(const struct trial *t, const struct bw_facts_list *fl);
 bool bw_envelope_write(struct trial *t, enum bw_action action); /* its changes; false: memory */
+enum bw_action bw_envelope_said(const struct bw_opinion *o, bool would);
 void bw_change_add(struct change_list *c, const struct bw_change *change); /* `c` NULL: nothing */
+
+/* redirect.c: to whom, for each list. Decide: before the envelope is asked; End: when the verdict is known. Explain: its sentence, for what
+ * the action has become. */
+void bw_redirect_decide(struct trial *t, const struct bw_verdict *v);
+void bw_redirect_end(struct trial *t, const struct bw_verdict *v);
+void bw_redirect_explain(const struct trial *t, enum bw_action action, bool would, struct bw_explain *why);
+const char *bw_redirect_target(const struct trial *t, size_t i); /* NULL: nobody */
+int64_t bw_redirect_new(const struct trial *t, bool would);      /* people who are put in */
+void bw_redirect_write(struct trial *t);                         /* its changes */
 
 /* defuse.c: more changes, of what goes out or waits. */
 void bw_defuse(struct trial *t, struct bw_judgement *j);

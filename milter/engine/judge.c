@@ -184,6 +184,20 @@ static void find_room(struct trial *t, struct bw_judgement *out)
 		out->verdict.action = known && !f->postmaster ? BW_REJECT : BW_THROTTLE;
 }
 
+/* What the envelope allows of strip and redirect. */
+static void change_lists(struct trial *t, struct bw_verdict *v)
+{
+	bool redirects = v->action == BW_REDIRECT, would_redirect = v->would == BW_REDIRECT;
+
+	bw_redirect_decide(t, v);
+	v->action = bw_envelope_action(t, v->action, false);
+	v->would = bw_envelope_action(t, v->would, true);
+	if (redirects)
+		bw_redirect_explain(t, v->action, false, &v->why);
+	if (would_redirect)
+		bw_redirect_explain(t, v->would, true, &v->would_why);
+}
+
 static void conclude(struct trial *t, struct bw_judgement *out)
 {
 	struct bw_verdict *v = &out->verdict;
@@ -191,8 +205,7 @@ static void conclude(struct trial *t, struct bw_judgement *out)
 	bw_policy_combine(t->opinions, t->n + t->others, v);
 	v->degraded = t->degraded && t->n > 0;
 	v->deliveries = t->facts->fanout;
-	v->action = bw_envelope_action(t, v->action, false);
-	v->would = bw_envelope_action(t, v->would, true);
+	change_lists(t, v);
 	adapt_action(t->facts, &v->action);
 	adapt_action(t->facts, &v->would);
 	if (!bw_envelope_write(t, v->action)) {
@@ -200,6 +213,7 @@ static void conclude(struct trial *t, struct bw_judgement *out)
 		v->action = BW_HOLD;
 	}
 	find_room(t, out);
+	bw_redirect_end(t, v);
 	v->reached = bw_envelope_reached(t, v->action, false);
 	bw_defuse(t, out);
 }

@@ -132,6 +132,16 @@ static struct bw_pass pass_of(const struct bw_limits *l)
 	return pass;
 }
 
+/* Who began the conversation, should this message found it: only what is no reply does, and what a list manager sends came from somebody
+ * else. Readable, so only where senders may be. */
+static struct bw_slice root_sender(const struct trial *t)
+{
+	const struct bw_facts *f = t->facts;
+	bool apt = !f->header.looks_like_reply && !f->list_server && !f->sender.null_sender && !f->sender.verp && !f->sender.srs;
+
+	return apt && bw_world_config(t->world)->privacy.sender ? bw_slice_of(f->sender.text) : BW_S("");
+}
+
 static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl)
 {
 	const struct bw_facts *f = t->facts;
@@ -160,7 +170,8 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 		.conversation_window_ms = limits->conversation.window_ms,
 		.list_window_ms = limits->list.window_ms,
 		.memory_ms = bw_world_config(t->world)->store.memory_ms,
-		.root_sender = bw_slice_of(f->sender.text),
+		.root_sender = root_sender(t),
+		.root_trusted = f->identity_kind != BW_IDENTITY_OUTSIDE,
 	};
 	if (t->degraded && in->budget > 0)
 		in->budget = in->budget / t->daemons > 0 ? in->budget / t->daemons : 1;

@@ -29,7 +29,7 @@ static _Atomic unsigned long last_steps; /* negotiated last: for a connection th
 static _Atomic unsigned long last_actions;
 
 static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST | SMFIF_DELRCPT |
-                                            SMFIF_ADDRCPT_PAR | SMFIF_CHGHDRS;
+                                            SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_CHGHDRS;
 static const unsigned long wanted_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO |
                                           SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP;
 
@@ -170,9 +170,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
 /* Sendmail takes a recipient that comes back for the one that went, and adds the new NOTIFY to the old: seen on 8.17. */
 static void note_abilities(struct connection *c)
 {
-	const unsigned long fields = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
+	const unsigned long fields = SMFIF_ADDHDRS | SMFIF_CHGHDRS, recipients = SMFIF_DELRCPT | SMFIF_ADDRCPT;
 
-	bw_session_fixed(c->session, (c->actions & SMFIF_DELRCPT) == 0, !c->postfix || (c->actions & SMFIF_ADDRCPT_PAR) == 0,
+	bw_session_fixed(c->session, (c->actions & recipients) != recipients, !c->postfix || (c->actions & SMFIF_ADDRCPT_PAR) == 0,
 	                 (c->actions & fields) != fields);
 }
 

@@ -135,18 +135,9 @@ void bw_session_mail(struct bw_session *s, struct bw_slice path, const char *aut
 	write_identity(s, auth, cert);
 }
 
-static bool is_own_domain(const struct bw_config *config, struct bw_slice domain)
-{
-	for (size_t i = 0; i < config->internal.domain_count; i++) {
-		if (bw_slice_equal_nocase(domain, bw_slice_of(config->internal.domains[i])))
-			return true;
-	}
-	return false;
-}
-
 static bool is_own(const void *config, struct bw_slice domain)
 {
-	return is_own_domain(config, domain);
+	return bw_config_is_own_domain(config, domain);
 }
 
 static bool is_postmaster(const struct bw_config *config, struct bw_slice address)
@@ -155,7 +146,7 @@ static bool is_postmaster(const struct bw_config *config, struct bw_slice addres
 
 	if (!bw_slice_equal(local, BW_S("postmaster")) && !bw_slice_equal(local, BW_S("abuse")))
 		return false;
-	return is_own_domain(config, bw_address_domain(address));
+	return bw_config_is_own_domain(config, bw_address_domain(address));
 }
 
 static struct bw_facts_list *find_list(struct bw_facts *f, const struct bw_list *list)
@@ -215,20 +206,6 @@ static struct bw_facts_list *add_list(struct bw_session *s, const struct bw_list
 	return &f->lists[at];
 }
 
-/* "<dot-atom@dot-atom>": what MTAs find again byte for byte. Quotes, comments, source routes and bare local names they write anew. */
-static bool is_plain(struct bw_slice path)
-{
-	size_t at = bw_slice_find(path, '@');
-	bool plain = path.n > 4 && path.p[0] == '<' && path.p[path.n - 1] == '>' && at > 1 && at < path.n - 2;
-
-	for (size_t i = 1; plain && i < path.n - 1; i++) {
-		unsigned char c = (unsigned char)path.p[i];
-
-		plain = c > ' ' && c < 0x7F && strchr("\"\\()<>[]:;,%!", c) == NULL && (c != '@' || i == at);
-	}
-	return plain;
-}
-
 /* Remembers the bytes by which a list is taken out of the envelope again. */
 static struct bw_facts_rcpt *add_spelling(struct bw_session *s, struct bw_facts_list *fl, struct bw_slice path)
 {
@@ -242,7 +219,7 @@ static struct bw_facts_rcpt *add_spelling(struct bw_session *s, struct bw_facts_
 	}
 	struct bw_facts_rcpt *rcpt = n < SPELLINGS_MAX ? bw_arena_alloc(s->arena, sizeof(*rcpt)) : NULL;
 
-	fl->fixed = fl->fixed || rcpt == NULL || !is_plain(path);
+	fl->fixed = fl->fixed || rcpt == NULL || !bw_rcpt_is_plain(path);
 	if (rcpt == NULL)
 		return NULL;
 	*rcpt = (struct bw_facts_rcpt){ .path = bw_arena_slice(s->arena, path) };
@@ -385,7 +362,7 @@ static void note_unknown(struct bw_session *s, struct bw_slice name)
 	struct bw_facts *f = &s->facts;
 	const struct bw_config *config = bw_world_config(s->world);
 
-	if (bw_slice_find(name, '@') == name.n || !is_own_domain(config, bw_address_domain(name)) ||
+	if (bw_slice_find(name, '@') == name.n || !bw_config_is_own_domain(config, bw_address_domain(name)) ||
 	    bw_slice_find(name, config->internal.detail) < name.n || bw_slice_equal(name, f->unknown))
 		return;
 	f->unknown = bw_arena_slice(s->arena, name);
@@ -494,7 +471,7 @@ static bool is_foreign_origin(const struct bw_session *s)
 	const struct bw_facts *f = &s->facts;
 
 	return f->client == BW_CLIENT_OUTSIDE && f->identity_kind == BW_IDENTITY_OUTSIDE && !s->dmarc_pass &&
-	       is_own_domain(bw_world_config(s->world), bw_address_domain(f->header.from));
+	       bw_config_is_own_domain(bw_world_config(s->world), bw_address_domain(f->header.from));
 }
 
 static void finish_header(struct bw_session *s)

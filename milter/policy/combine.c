@@ -63,8 +63,16 @@ void bw_policy_conclude(const struct bw_case *c, const struct bw_finding *findin
 
 	v->action = v->would = BW_ACCEPT;
 	v->why = v->would_why = bw_policy_explain(c, BW_GUARD_NONE, BW_RULE_NONE);
-	for (size_t i = 0; i < n; i++)
-		take_finding(&findings[i], v);
+	for (size_t i = 0; i < n; i++) {
+		struct bw_finding f = findings[i];
+
+		/* Redirect turns reply-all into reply; what answers nobody waits. */
+		if (f.action == BW_REDIRECT && !c->counts.reply) {
+			f.action = BW_HOLD;
+			f.why.redirect = BW_REDIRECT_NO_REPLY;
+		}
+		take_finding(&f, v);
+	}
 	v->breaker = breaker_behind(c, out, v->why.guard);
 	v->event = more_important(out->conversation.event, out->list.event);
 	v->degraded = c->degraded > 0;

@@ -34,6 +34,7 @@
 
 #define HELP_MODE   "enforce acts; shadow decides, counts and logs the same and lets the message pass; off says nothing."
 #define HELP_ACTION "What happens to mail that this guard stops."
+#define HELP_REPLY  HELP_ACTION " redirect: a reply goes to who began the conversation, or else to the list's owner; other mail waits."
 #define HELP_BLOCK  "How long the breaker stays open at least after a trip; each relapse doubles it."
 #define HELP_MAX    "The longest block time that relapses lead to."
 
@@ -44,7 +45,7 @@ static const struct bw_setting rows[] = {
 	           ALL(25000)),
 
 	MODE(conversation, HELP_MODE, ALL(BW_MODE_ENFORCE)),
-	ACTION(conversation, action, HELP_ACTION, ALL(BW_HOLD)),
+	ACTION(conversation, action, HELP_REPLY, ALL(BW_HOLD)),
 	COUNT(conversation, senders, true,
 	      "Distinct senders whose replies to one conversation pass within the window before the breaker trips.",
 	      BY_TIER(OFF, 20, 10, 3)),
@@ -60,7 +61,7 @@ static const struct bw_setting rows[] = {
 	DURATION(conversation, block_max, HELP_MAX, ALL(BW_DAY_MS)),
 
 	MODE(list, HELP_MODE, ALL(BW_MODE_ENFORCE)),
-	ACTION(list, action, HELP_ACTION, ALL(BW_HOLD)),
+	ACTION(list, action, HELP_REPLY, ALL(BW_HOLD)),
 	COUNT(list, senders, true,
 	      "Distinct senders of posts and replies to one list that pass within the window before the breaker trips.",
 	      BY_TIER(OFF, 60, 20, 6)),

@@ -84,6 +84,12 @@ void bw_setting_quote(struct bw_buf *out, struct bw_slice s)
 		bw_buf_add_text(out, "...");
 }
 
+/* A reply can go to one person instead; of the guards that watch replies only these know one. */
+static bool watches_replies(const struct bw_setting *row)
+{
+	return row->offset == offsetof(struct bw_limits, conversation.action) || row->offset == offsetof(struct bw_limits, list.action);
+}
+
 /* The actions a guard can take: to accept is mode shadow or off; a guard that watches no list has none to take out. */
 static bool is_action_of(const struct bw_setting *row, enum bw_action action)
 {
@@ -97,6 +103,7 @@ static bool is_action_of(const struct bw_setting *row, enum bw_action action)
 	case BW_STRIP:
 		return !row->whole;
 	case BW_REDIRECT:
+		return watches_replies(row);
 	case BW_ACCEPT:
 	case BW_ACTION_COUNT:
 		break;

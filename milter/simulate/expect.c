@@ -75,10 +75,17 @@ static enum bw_err read_state(const struct reader *r, struct bw_slice value, str
 	return unknown(r, "state of a breaker", value, state_name, STATE_FORCED_OPEN);
 }
 
+static enum bw_err read_target(const struct reader *r, struct bw_slice value, struct expectation *out)
+{
+	if (out->action != BW_REDIRECT)
+		return bw_reader_fail(r, BW_ERR_INPUT, "to= behind '%s'; expected it behind redirect only", bw_action_name(out->action));
+	return bw_reader_address(r, "to", value, &out->target);
+}
+
 static const struct detail {
 	const char *name;
 	enum bw_err (*read)(const struct reader *r, struct bw_slice value, struct expectation *out);
-} details[] = { { "guard", read_guard }, { "breaker", read_state }, { "event", read_event } };
+} details[] = { { "guard", read_guard }, { "breaker", read_state }, { "event", read_event }, { "to", read_target } };
 enum { DETAILS = sizeof(details) / sizeof(details[0]) };
 
 static enum bw_err read_detail(const struct reader *r, struct bw_slice word, unsigned *given, struct expectation *out)
@@ -95,11 +102,11 @@ static enum bw_err read_detail(const struct reader *r, struct bw_slice word, uns
 	}
 	return bw_reader_fail(
 		r, BW_ERR_INPUT,
-		"'%.*s' behind an expected action; expected guard=NAME, breaker=STATE, event=NAME or the end of the line", (int)word.n,
+		"'%.*s' behind an expected action; expected guard=NAME, breaker=STATE, event=NAME, to=ADDRESS or the end of the line", (int)word.n,
 		word.p);
 }
 
-/* ACTION [guard=NAME] [breaker=STATE] [event=NAME], up to "then" or the end of the line. */
+/* ACTION [guard=NAME] [breaker=STATE] [event=NAME] [to=ADDRESS], up to "then" or the end of the line. */
 static enum bw_err read_one(struct reader *r, struct expectation *out)
 {
 	struct expectation e = { .any_guard = true, .any_event = true };
@@ -197,7 +204,7 @@ bool bw_expect_met(const struct expectation *e, const struct bw_verdict *v)
 	bool state_met = e->state == STATE_ANY || e->state == state || (e->state == STATE_OPEN && state == STATE_FORCED_OPEN);
 
 	return e->action == v->action && (e->any_guard || e->guard == explanation(v)->guard) && state_met &&
-	       (e->any_event || event_met(e->event, v));
+	       (e->any_event || event_met(e->event, v)) && (e->target.n == 0 || bw_slice_equal(e->target, v->why.target));
 }
 
 void bw_expect_print(const struct expectation *e, struct bw_buf *out)
@@ -209,10 +216,14 @@ void bw_expect_print(const struct expectation *e, struct bw_buf *out)
 		bw_buf_printf(out, " breaker=%s", states[e->state]);
 	if (!e->any_event)
 		bw_buf_printf(out, " event=%s", bw_event_name(e->event));
+	if (e->target.n > 0)
+		bw_buf_printf(out, " to=%.*s", (int)e->target.n, e->target.p);
 }
 
 void bw_expect_print_verdict(const struct bw_verdict *v, struct bw_buf *out)
 {
 	bw_buf_printf(out, "%s guard=%s breaker=%s event=%s", bw_action_name(v->action), bw_guard_name(explanation(v)->guard),
 	              states[state_of(v)], v->degraded ? "degraded" : bw_event_name(v->event));
+	if (v->why.target.n > 0)
+		bw_buf_printf(out, " to=%.*s", (int)v->why.target.n, v->why.target.p);
 }

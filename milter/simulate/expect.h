@@ -16,6 +16,7 @@ struct expectation {
 	enum bw_guard guard;
 	enum breaker_state state;
 	enum bw_event event;
+	struct bw_slice target; /* of redirect; "": any */
 };
 
 struct expect {

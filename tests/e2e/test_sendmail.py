@@ -12,18 +12,19 @@ STRANGER = "127.0.0.99"   # outside
 INTERNAL = {"networks": ["127.0.0.0/28"], "vouched": [CLIENT], "relays": [], "expanders": [], "list_servers": [],
             "submission_daemons": [sendmail.SUBMISSION_NAME]}
 COLLEAGUE = "bob@nhs.example"
+LISTS = (daemon.mail_list(LIST, 40000, posters=[f"inside:{POSTER}"]),)
 
 
 class SendmailCase(Case):
     """As Case, with Sendmail. Clients are told apart by their loopback address alone; no one logs in."""
 
-    def started(self, with_daemon=True, mc="", sections=None, **more):
+    def started(self, with_daemon=True, mc="", sections=None, lists=LISTS, **more):
         self.scratch = place.Scratch("sendmail")
         self.addCleanup(self.scratch.remove)
         self.sink = sink.Sink()
         self.addCleanup(self.sink.close)
         self.mta = sendmail.Sendmail(self.scratch / "sendmail", self.sink.port, more=mc)
-        self.breakwater = daemon.Daemon(self.scratch, lists=[daemon.mail_list(LIST, 40000, posters=[f"inside:{POSTER}"])],
+        self.breakwater = daemon.Daemon(self.scratch, lists=lists,
                                         socket_path=self.mta.milter_socket, user=daemon.USER, sections={"internal": INTERNAL, **(sections or {})},
                                         mta=self.mta, **more)
         self.addCleanup(self.mta.stop)

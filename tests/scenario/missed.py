@@ -18,6 +18,7 @@ CASES = [
     ("expect first 10 accept then hold guard=list", ["expected hold guard=list, got hold guard=conversation"]),
     ("expect first 10 accept then hold event=trip", ["message 12 of 12", "expected hold event=trip, got hold guard=conversation breaker=open event=none"]),
     ("expect first 10 accept breaker=open then hold", ["message 1 of 12", "expected accept breaker=open, got accept guard=none breaker=closed"]),
+    ("expect first 10 accept then redirect to=b@n.example", ["expected redirect to=b@n.example, got hold guard=conversation"]),
     ("expect first 10 tag then hold", ["expected tag, got accept"]),
 ]
 

@@ -175,6 +175,15 @@ static void sentences(void **state)
 		  "list: mail is stopped to a@b (1 member) since 2016-11-14T08:29:00Z, at least until 2016-11-14T10:29:00Z" },
 		{ { .guard = BW_GUARD_AUTOMATON, .rule = BW_RULE_AUTOMATON, .class = BW_CLASS_MDN, .members = 300, .list = { "a@b", 3 } },
 		  "automaton: automatic message (mdn) to a@b (300 members)" },
+		{ { .guard = BW_GUARD_LIST, .rule = BW_RULE_FORCED_OPEN, .members = 300, .list = { "a@b", 3 },
+		    .redirect = BW_REDIRECT_POSTER, .target = { "c@b", 3 } },
+		  "list: an operator stopped mail to a@b (300 members); it goes to who began the conversation, c@b" },
+		{ { .guard = BW_GUARD_LIST, .rule = BW_RULE_FORCED_OPEN, .members = 300, .list = { "a@b", 3 },
+		    .redirect = BW_REDIRECT_NOBODY },
+		  "list: an operator stopped mail to a@b (300 members); not redirected, there is neither a proven poster nor an owner" },
+		{ { .guard = BW_GUARD_LIST, .rule = BW_RULE_FORCED_OPEN, .members = 300, .list = { "a@b", 3 },
+		    .redirect = (enum bw_redirect)99, .target = { "c@b", 3 } },
+		  "list: an operator stopped mail to a@b (300 members)" },
 	};
 	struct bw_buf text;
 
