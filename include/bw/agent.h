@@ -41,6 +41,7 @@ struct bw_keeper {
 	const char *host, *by; /* of the ledger's entries; who does it */
 	int64_t now_ms;
 	int archive; /* bw_archive_open() */
+	bool hide_sender, hide_subject; /* privacy settings: what an entry that is rebuilt from the queue does not say */
 	int64_t archive_keep_ms, archive_most_bytes, archive_min_free_bytes;
 	struct bw_lifetime lifetime; /* zero: nothing asked yet */
 	void (*at)(void *ctx, enum bw_fault fault); /* NULL but in tests */

@@ -105,6 +105,7 @@ struct bw_engine_figures {
 	int64_t deliveries;              /* really let pass to lists */
 	int64_t degraded;                /* decided in degraded mode */
 	int64_t learned;                 /* proposals of sizes written to the directory */
+	int64_t posts_evicted;           /* accepted list messages that no freeze will find: the store took none for too long */
 };
 void bw_engine_figures(const struct bw_engine *engine, struct bw_engine_figures *out);
 /* Until this time (wall clock, ms; 0: no bypass) everything passes unjudged: the operator's last resort, a local file. */

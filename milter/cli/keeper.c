@@ -53,6 +53,8 @@ enum bw_cli_exit bw_cli_keeper_open(struct cli *c, struct cli_keeper *out)
 		.host = c->host,
 		.by = c->owner,
 		.now_ms = c->now_ms,
+		.hide_sender = !config->privacy.sender,
+		.hide_subject = !config->privacy.subject,
 		.archive = -1,
 		.archive_keep_ms = config->hold.archive_keep_ms,
 		.archive_most_bytes = config->hold.archive_bytes,

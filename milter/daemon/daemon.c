@@ -141,6 +141,8 @@ void bw_daemon_close(struct daemon *d)
 	 * the process takes it all. */
 	if (bw_filter_open_transactions() > 0)
 		return;
+	if (d->engine != NULL && d->stores.store != NULL)
+		bw_engine_tick(d->engine, 0); /* what was accepted in the last moment */
 	bw_engine_free(&d->engine);
 	bw_store_close(&d->stores.store);
 	bw_config_free(&d->config);

@@ -16,7 +16,7 @@ enum { LOOK_EVERY_MS = 100, BEAT_EVERY_MS = 1000, EXPIRE_FOR_MS = 50, FIRST_EXPI
 struct watch {
 	struct daemon *d;
 	int64_t next_beat_ms, next_expire_ms; /* monotonic */
-	int64_t beaten_settings, beaten_directory;
+	int64_t beaten_settings, beaten_directory, told_evicted;
 	struct bw_guards guards;
 	bool store_failed;
 	struct bw_world *current;             /* as of the last look */
@@ -176,6 +176,23 @@ static enum bw_err write_beat(struct daemon *d, int64_t settings, int64_t direct
 	return d->stores.store->ops->heartbeat(d->stores.store, &row, NULL);
 }
 
+/* A freeze will not find them. */
+static void tell_evicted(struct watch *w)
+{
+	struct bw_engine_figures figures;
+	struct bw_buf text;
+
+	bw_engine_figures(w->d->engine, &figures);
+	if (figures.posts_evicted == w->told_evicted)
+		return;
+	bw_buf_init(&text, BW_LOGLINE_MAX);
+	bw_buf_printf(&text, "%lld accepted list messages since the start that no freeze will find: the store took none for too long",
+	              (long long)figures.posts_evicted);
+	bw_log_text(BW_SEV_WARNING, "posts-evicted", bw_buf_text(&text));
+	bw_buf_done(&text);
+	w->told_evicted = figures.posts_evicted;
+}
+
 static void beat(struct watch *w, int64_t monotonic_ms)
 {
 	int64_t settings, directory;
@@ -188,6 +205,7 @@ static void beat(struct watch *w, int64_t monotonic_ms)
 		w->beaten_settings = settings;
 		w->beaten_directory = directory;
 	}
+	tell_evicted(w);
 	w->next_beat_ms = monotonic_ms + BEAT_EVERY_MS;
 }
 

@@ -20,7 +20,8 @@ struct bw_engine *bw_engine_new(struct bw_store *store, struct bw_world *world, 
 	e->blocked = bw_blocked_new();
 	e->room = bw_room_new();
 	e->learning = bw_learning_new();
-	if (e->meters == NULL || e->blocked == NULL || e->room == NULL || e->learning == NULL) {
+	e->posts = bw_posts_new();
+	if (e->meters == NULL || e->blocked == NULL || e->room == NULL || e->learning == NULL || e->posts == NULL) {
 		e->world = NULL; /* it stays the caller's */
 		bw_engine_free(&e);
 	}
@@ -39,6 +40,7 @@ void bw_engine_free(struct bw_engine **engine)
 	bw_blocked_free(&e->blocked);
 	bw_room_free(&e->room);
 	bw_learning_free(&e->learning);
+	bw_posts_free(&e->posts);
 	pthread_mutex_destroy(&e->swap);
 	free(e);
 }
@@ -105,4 +107,5 @@ void bw_engine_figures(const struct bw_engine *e, struct bw_engine_figures *out)
 	out->deliveries = atomic_load(&e->deliveries);
 	out->degraded = atomic_load(&e->degraded);
 	out->learned = atomic_load(&e->learned);
+	out->posts_evicted = bw_posts_evicted(e->posts);
 }

@@ -14,6 +14,7 @@
 #include "bw/policy.h"
 #include "learning.h"
 #include "meters.h"
+#include "posts.h"
 
 /* What the ticking thread has told of learned sizes. */
 struct learner {
@@ -30,6 +31,7 @@ struct bw_engine {
 	struct bw_room *room;
 	struct bw_learning *learning;
 	struct learner learner;
+	struct bw_posts *posts;
 	_Atomic int64_t virtual_ms; /* 0: wall time */
 	int64_t next_tick_ms;       /* of the ticking thread */
 	_Atomic int64_t bypass_until_ms;
@@ -131,6 +133,7 @@ void bw_defuse(struct trial *t, struct bw_judgement *j);
 
 /* ledger.c: entry and mark of a held message. */
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j);
+void bw_ledger_post(struct trial *t, const struct bw_verdict *verdict); /* what of it is accepted, for `storm freeze` */
 
 /* reply.c: what the MTA is told. */
 void bw_reply_write(struct trial *t, struct bw_judgement *j);

@@ -282,6 +282,7 @@ void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const str
 	out->would_sentence = sentence(arena, &out->verdict.would_why);
 	if (out->verdict.action == BW_HOLD)
 		bw_ledger_hold(&t, out);
+	bw_ledger_post(&t, &out->verdict);
 	bw_reply_write(&t, out);
 	bw_record_verdict(&t, out);
 	bw_engine_note(engine, &out->verdict);

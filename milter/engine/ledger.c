@@ -1,4 +1,4 @@
-/* Held messages: the ledger's entry, and the mark by which a held message describes itself. */
+/* Held messages: the ledger's entry, and the mark by which a held message describes itself. Accepted ones: what a freeze will ask for. */
 #include <assert.h>
 
 #include "bw/clock.h"
@@ -53,6 +53,7 @@ static const struct bw_held_list *lists_of(const struct trial *t)
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 {
 	const struct bw_facts *f = t->facts;
+	const struct bw_config *config = bw_world_config(t->world);
 	struct bw_store *store = t->engine->store;
 	size_t i = list_of(t, j->verdict.why.list);
 
@@ -75,10 +76,10 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 		.conversation = out->conversation,
 		.guard = bw_slice_of(bw_guard_name(j->verdict.why.guard)),
 		.sentence = bw_slice_of(j->sentence),
-		.sender = bw_slice_of(f->sender.text),
-		.identity = f->identity,
+		.sender = config->privacy.sender ? bw_slice_of(f->sender.text) : BW_S(""),
+		.identity = config->privacy.sender ? f->identity : BW_S(""),
 		.message_id = f->header.message_id,
-		.subject = f->header.subject,
+		.subject = config->privacy.subject ? f->header.subject : BW_S(""),
 		.deliveries = j->verdict.deliveries,
 		.size_bytes = f->declared_size,
 		.held_ms = out->now_ms > 0 ? out->now_ms : (f->now_ms > 0 ? f->now_ms : bw_clock_now_ms()),
@@ -93,4 +94,48 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
 	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);
 	bw_room_taken(t->engine->room);
+}
+
+/* --- accepted --- */
+
+/* One message, one id in all its rows: where it is queued, and since when. */
+static struct bw_hash post_id(const struct trial *t, int64_t accepted_ms)
+{
+	struct bw_buf text;
+
+	bw_buf_init(&text, 512);
+	bw_buf_printf(&text, "%s %.*s %lld", t->engine->options.host, (int)t->facts->queue_id.n, t->facts->queue_id.p,
+	              (long long)accepted_ms);
+	struct bw_hash id = bw_hash_slice(bw_world_key(t->world), "post", bw_buf_slice(&text));
+
+	bw_buf_done(&text);
+	return id;
+}
+
+/* Posts and replies alike: what a mistake sends to everybody may be either. Time is this host's, as is the MTA's that took it. */
+void bw_ledger_post(struct trial *t, const struct bw_verdict *verdict)
+{
+	const struct bw_facts *f = t->facts;
+	const int64_t now_ms = f->now_ms > 0 ? f->now_ms : bw_engine_now(t->engine);
+	struct bw_post row = {
+		.host = bw_slice_of(t->engine->options.host),
+		.queue_id = f->queue_id,
+		.mta = bw_slice_of(f->mta),
+		.sender = bw_world_config(t->world)->privacy.sender ? bw_slice_of(f->sender.text) : BW_S(""),
+		.message_id = f->header.message_id,
+		.accepted_ms = now_ms,
+		.state_ms = now_ms,
+	};
+
+	if (!t->engine->options.keep_ledger || f->queue_id.n == 0)
+		return;
+	row.id = post_id(t, now_ms);
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->lists[i]->tier < BW_TIER_MEDIUM || !bw_envelope_reaches(t, i, verdict->action, false))
+			continue;
+		row.list = t->in[i].list;
+		row.conversation = t->out[i].conversation;
+		row.deliveries = t->cases[i].deliveries;
+		bw_posts_add(t->engine->posts, &row);
+	}
 }

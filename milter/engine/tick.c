@@ -73,6 +73,7 @@ void bw_engine_tick(struct bw_engine *e, int64_t now_ms)
 	} else {
 		now_ms = before_ms;
 	}
+	(void)bw_posts_flush(e->posts, e->store); /* at each: a copy that is queued now may have left the queue soon */
 	if (!is_due(e, now_ms, every_ms))
 		return;
 	struct bw_world *world = bw_engine_world(e);
