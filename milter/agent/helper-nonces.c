@@ -25,7 +25,7 @@ struct nonces {
 	int dir, fd;
 	struct nonce *at; /* sorted by hash */
 	size_t count, room;
-	size_t lines; /* of the file */
+	size_t lines, first_lines; /* of the file, now and when it was written anew */
 	bool behind;  /* something known is not in the file */
 };
 
@@ -130,7 +130,7 @@ static enum bw_err rewrite(struct nonces *n, struct bw_why *why)
 	if (n->fd >= 0)
 		close(n->fd);
 	n->fd = fd;
-	n->lines = n->count;
+	n->lines = n->first_lines = n->count;
 	n->behind = false;
 	return BW_OK;
 }
@@ -152,7 +152,7 @@ static enum bw_err append(struct nonces *n, const struct nonce *nonce, struct bw
 
 enum bw_err nonces_ready(struct nonces *n, int64_t now_ms, struct bw_why *why)
 {
-	if (!n->behind && n->lines <= 2 * n->count + SPARE_LINES && n->count < NONCES_MAX)
+	if (!n->behind && n->lines <= 2 * n->first_lines + SPARE_LINES && n->count < NONCES_MAX)
 		return BW_OK;
 	forget_old(n, now_ms);
 	return rewrite(n, why);
