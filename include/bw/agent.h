@@ -9,6 +9,7 @@
 #ifndef BW_AGENT_H
 #define BW_AGENT_H
 
+#include "bw/config.h"
 #include "bw/directory.h"
 #include "bw/mta.h"
 
@@ -47,6 +48,9 @@ struct bw_keeper {
 	void (*at)(void *ctx, enum bw_fault fault); /* NULL but in tests */
 	void *at_ctx;
 };
+
+/* Where the configuration says that an MTA is. It borrows from `config`. */
+struct bw_mta_place bw_mta_place_of(const struct bw_config *config, const struct bw_mta *mta);
 
 /* The directory of the archive, made if need be (0700). It must be ours alone: BW_ERR_PERMISSION. */
 enum bw_err bw_archive_open(const char *path, int *fd, struct bw_why *why);

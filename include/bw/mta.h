@@ -20,6 +20,8 @@ struct bw_helper; /* helper.h */
 /* Where an MTA's commands, configuration and queue are; NULL: where they usually are. */
 struct bw_mta_place {
 	const char *commands, *config, *queue;
+	char *const *instances; /* configuration directories, where `config` is NULL: bw_mta_locate() says which one is meant */
+	size_t instance_count;
 	struct bw_helper *helper; /* bw_mta_find_helped(): who does what needs root */
 	const char *order;        /* and the signed order for it (order.h); NULL: only what needs none */
 };
@@ -89,6 +91,8 @@ struct bw_mta {
 	enum bw_err (*carriers)(const struct bw_mta_place *place, int64_t since_ms, BW_EACH(struct bw_queued), struct bw_why *why);
 	/* A queued message into the hold (postsuper -h; sendmail -Q). BW_ERR_NOT_FOUND: it is not queued any more. */
 	enum bw_err (*hold)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
+	/* As bw_mta_check(), of one instance. NULL: nothing can be. */
+	enum bw_err (*check)(const struct bw_mta_place *place, struct bw_why *why);
 	/* Removed for good. */
 	enum bw_err (*drop)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);
 	/* Back into the hold queue as it was; `queue_id` is the one it had and becomes the one it has. What a killed attempt has left is
@@ -96,6 +100,15 @@ struct bw_mta {
 	enum bw_err (*put)(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
 	                   enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx, struct bw_why *why);
 };
+/* The place of the instance that has the message of this id: that of the mark `id`, or any if that is NULL. Where none has it, or there are
+ * no instances, the first. The queue id may be another message's in another instance. */
+enum bw_err bw_mta_locate(const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_key *key, const char *queue_id,
+                          const struct bw_hash *id, struct bw_mta_place *out, struct bw_why *why);
+/* Instance `i` of a place, which has one at least. */
+size_t bw_mta_instances(const struct bw_mta_place *place);
+struct bw_mta_place bw_mta_instance(const struct bw_mta_place *place, size_t i);
+/* What in the MTA's configuration is bad for held mail: BW_ERR_INPUT with a sentence that says what to do. Needs no privilege. */
+enum bw_err bw_mta_check(const struct bw_mta *mta, const struct bw_mta_place *place, struct bw_why *why);
 /* By its name in the ledger; NULL. The second one's functions ask place->helper, and need no privilege. */
 const struct bw_mta *bw_mta_find(const char *name);
 const struct bw_mta *bw_mta_find_helped(const char *name);

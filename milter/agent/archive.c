@@ -16,7 +16,7 @@
 
 #define FIRST_LINE "breakwater-archive 1"
 
-enum { PIECE_BYTES = 65536, HEADER_LINE_BYTES = 200, LEVEL = 3 };
+enum { PIECE_BYTES = 65536, HEADER_LINE_BYTES = 400, CONFIG_BYTES = 300, LEVEL = 3 };
 
 /* --- names and notes --- */
 
@@ -269,9 +269,12 @@ static enum bw_err write_all(struct writer *w, const struct archive_source *from
 	if (w->z == NULL || ZSTD_isError(ZSTD_CCtx_setParameter(w->z, ZSTD_c_checksumFlag, 1)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->z, ZSTD_c_compressionLevel, LEVEL)))
 		return bw_fail(why, BW_ERR_MEMORY, "no memory to compress a message");
-	bw_buf_init(&line, HEADER_LINE_BYTES);
-	bw_buf_printf(&line, FIRST_LINE "\nmta %s\nqueue-id %s%s%s\n", from->mta, from->queue_id,
+	bw_buf_init(&line, 2 * HEADER_LINE_BYTES);
+	bw_buf_printf(&line, FIRST_LINE "\nmta %s\nqueue-id %s%s%s", from->mta, from->queue_id,
 	              from->files[0].seal[0] == '\0' ? "" : " ", from->files[0].seal);
+	if (from->config != NULL && strlen(from->config) < CONFIG_BYTES && strpbrk(from->config, " \t\n") == NULL)
+		bw_buf_printf(&line, " config=%s", from->config);
+	bw_buf_add_char(&line, '\n');
 	enum bw_err err = say(w, &line, why);
 
 	bw_buf_done(&line);
@@ -317,7 +320,7 @@ enum bw_err archive_write(int dir, const struct bw_hash *id, const struct archiv
 
 struct bw_archived {
 	int fd;
-	char name[ARCHIVE_NAME_BYTES], seal[BW_SEAL_HEX_BYTES];
+	char name[ARCHIVE_NAME_BYTES], seal[BW_SEAL_HEX_BYTES], config[CONFIG_BYTES];
 	ZSTD_DCtx *z;
 	char packed[PIECE_BYTES], plain[PIECE_BYTES];
 	ZSTD_inBuffer in;
@@ -396,11 +399,16 @@ enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why)
 	if (err == BW_OK)
 		err = expect_line(a, "queue-id ", line, why);
 	if (err == BW_OK) {
-		struct bw_slice rest = bw_slice_of(line), word, seal = BW_S("");
+		struct bw_slice rest = bw_slice_of(line), word, seal = BW_S(""), config = BW_S("config="), found = BW_S("");
 
-		while (bw_slice_word(&rest, &word))
-			seal = word.n == BW_SEAL_HEX_BYTES - 1 ? word : seal;
+		while (bw_slice_word(&rest, &word)) {
+			if (bw_slice_equal(bw_slice_head(word, config.n), config))
+				found = bw_slice_from(word, config.n);
+			else if (word.n == BW_SEAL_HEX_BYTES - 1)
+				seal = word;
+		}
 		bw_slice_copy(seal, a->seal, sizeof(a->seal));
+		bw_slice_copy(found, a->config, sizeof(a->config));
 	}
 	return err;
 }
@@ -408,6 +416,11 @@ enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why)
 const char *archived_seal(const struct bw_archived *a)
 {
 	return a->seal;
+}
+
+const char *archived_config(const struct bw_archived *a)
+{
+	return a->config;
 }
 
 static enum bw_err open_named(int dir, const char *name, struct bw_archived **out, struct bw_why *why)

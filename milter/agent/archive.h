@@ -2,7 +2,8 @@
  *
  *     breakwater-archive 1
  *     mta NAME
- *     queue-id ID [SEAL]                  the seal of the root helper, where it handed the files over: without, it takes none back
+ *     queue-id ID [SEAL] [config=DIR]     the seal of the root helper, where it handed the files over: without, it takes none back; and
+ *                                         the configuration of the MTA's instance, where it has several
  *     file NAME MODE UID GID BYTES        then so many bytes; for each file, and at the end:
  *     end
  *
@@ -33,8 +34,8 @@ int64_t archive_written_ms(int dir, const struct bw_hash *id, enum archive_kind 
 enum bw_err archive_remove(int dir, const struct bw_hash *id, enum archive_kind kind, struct bw_why *why);
 
 struct archive_source {
-	const char *mta, *queue_id;
-	const struct bw_queue_file *files; /* the first one's seal is written */
+	const char *mta, *queue_id, *config; /* config may be NULL */
+	const struct bw_queue_file *files;   /* the first one's seal is written */
 	size_t count;
 };
 /* Refuses (BW_ERR_LIMIT) what would bring the archive above its budget, or its disk below what must stay free. */
@@ -53,6 +54,8 @@ enum bw_err archived_open(int dir, const struct bw_hash *id, struct bw_archived 
 void archived_close(struct bw_archived **a);
 /* The seal of its files; "" where there is none. */
 const char *archived_seal(const struct bw_archived *a);
+/* The configuration of the instance that it was taken from; "": its only one. */
+const char *archived_config(const struct bw_archived *a);
 /* Back to the first file. */
 enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why);
 /* The next file; BW_ERR_NOT_FOUND after the last, and then everything has been read and its checksum fits. */

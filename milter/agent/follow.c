@@ -34,7 +34,14 @@ enum bw_err agent_follow(const struct bw_keeper *k, const struct bw_mta *mta, co
 {
 	struct following f = { k, follower };
 
-	return mta->carriers == NULL ? BW_OK : mta->carriers(place, since_ms, take_carrier, &f, why);
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; mta->carriers != NULL && err == BW_OK && i < bw_mta_instances(place); i++) {
+		const struct bw_mta_place one = bw_mta_instance(place, i);
+
+		err = mta->carriers(&one, since_ms, take_carrier, &f, why);
+	}
+	return err;
 }
 
 struct one {

@@ -71,6 +71,16 @@ static enum bw_err take_queue_id(const struct bw_mta *mta, const struct bw_held 
 	return mta->is_queue_id(out) ? BW_OK : bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of %s", out, mta->name);
 }
 
+/* Its queue id, and the instance of the MTA that has it. */
+static enum bw_err find_message(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_mta_place *its,
+                                struct bw_why *why)
+{
+	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+
+	return err == BW_OK ? bw_mta_locate(mta, place, k->key, queue_id, &entry->id, its, why) : err;
+}
+
 static enum bw_err move(const struct bw_keeper *k, const struct bw_held *entry, enum bw_held_state to, struct bw_why *why)
 {
 	return k->store->ops->held_move(k->store, &entry->id, BW_HELD_WAITING, to, k->now_ms, bw_slice_of(k->by), why);
@@ -136,12 +146,13 @@ enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, con
 {
 	char queue_id[BW_QUEUE_ID_BYTES];
 	struct checking c = { .entry = entry };
-	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+	struct bw_mta_place its;
+	enum bw_err err = find_message(k, mta, place, entry, queue_id, &its, why);
 
 	if (err == BW_OK)
-		err = check_queued(k, mta, place, queue_id, &c, why);
+		err = check_queued(k, mta, &its, queue_id, &c, why);
 	if (err == BW_OK)
-		return let_go(k, mta, place, entry, &c, queue_id, why);
+		return let_go(k, mta, &its, entry, &c, queue_id, why);
 	if (err != BW_ERR_NOT_FOUND || !archive_has(k->archive, &entry->id, ARCHIVE_RELEASE))
 		return err;
 	/* One who was killed has let it go already. */
@@ -155,7 +166,7 @@ static enum bw_err write_archive(const struct bw_keeper *k, const struct bw_mta 
                                  const struct bw_held *entry, const char *queue_id, struct bw_why *why)
 {
 	struct bw_queue_file files[BW_QUEUE_FILES_MAX] = { BW_QUEUE_FILE_NONE, BW_QUEUE_FILE_NONE };
-	struct archive_source from = { .mta = mta->name, .queue_id = queue_id, .files = files };
+	struct archive_source from = { .mta = mta->name, .queue_id = queue_id, .config = place->config, .files = files };
 	enum bw_err err = mta->files(place, queue_id, files, &from.count, why);
 
 	if (err == BW_OK)
@@ -173,18 +184,19 @@ enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, cons
                              const struct bw_held *entry, struct bw_why *why)
 {
 	char queue_id[BW_QUEUE_ID_BYTES];
-	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
+	struct bw_mta_place its;
+	enum bw_err err = find_message(k, mta, place, entry, queue_id, &its, why);
 
 	if (err == BW_OK)
-		err = check_message(k, mta, place, entry, queue_id, why);
+		err = check_message(k, mta, &its, entry, queue_id, why);
 	if (err != BW_OK)
 		return err;
 	reach(k, BW_FAULT_DELETE_ARCHIVING);
-	err = write_archive(k, mta, place, entry, queue_id, why);
+	err = write_archive(k, mta, &its, entry, queue_id, why);
 	if (err != BW_OK)
 		return err;
 	reach(k, BW_FAULT_DELETE_ARCHIVED);
-	err = mta->drop(place, queue_id, why);
+	err = mta->drop(&its, queue_id, why);
 	if (err != BW_OK) {
 		/* It is still held, or went another way: not a deleted message. */
 		archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, NULL);
@@ -213,6 +225,16 @@ static enum bw_err note_place(void *ctx, const char *queue_id, struct bw_why *wh
 	return err;
 }
 
+/* The instance that the message was taken from; if there is none of that name any more, the first. */
+static struct bw_mta_place place_of(const struct bw_mta_place *place, const char *config)
+{
+	for (size_t i = 1; i < bw_mta_instances(place); i++) {
+		if (strcmp(place->instances[i], config) == 0)
+			return bw_mta_instance(place, i);
+	}
+	return bw_mta_instance(place, 0);
+}
+
 /* Under the id that an attempt before this one has noted, else under the one it had. */
 static enum bw_err place_message(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                                  const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
@@ -227,11 +249,16 @@ static enum bw_err place_message(const struct bw_keeper *k, const struct bw_mta 
 		bw_slice_copy(bw_slice_of(noted), queue_id, BW_QUEUE_ID_BYTES);
 	if (err == BW_OK)
 		err = archived_open(k->archive, &entry->id, &archived, why);
-	if (err == BW_OK)
-		err = mta->put(place, archived, queue_id, note_place, &noting, why);
+	if (err == BW_OK) {
+		const struct bw_mta_place its = place_of(place, archived_config(archived));
+
+		err = mta->put(&its, archived, queue_id, note_place, &noting, why);
+		/* Where something stood under that name already, it must be this message. */
+		if (err == BW_OK)
+			err = check_message(k, mta, &its, entry, queue_id, why);
+	}
 	archived_close(&archived);
-	/* Where something stood under that name already, it must be this message. */
-	return err == BW_OK ? check_message(k, mta, place, entry, queue_id, why) : err;
+	return err;
 }
 
 enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,

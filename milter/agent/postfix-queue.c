@@ -348,3 +348,22 @@ enum bw_err bw_agent_postfix_lifetime(const struct bw_mta_place *place, int64_t 
 	}
 	return err;
 }
+
+/* A short id is the microsecond of the arrival and the inode: gone with its message, it may be another's within the same second
+ * (postconf(5), enable_long_queue_ids). */
+enum bw_err bw_agent_postfix_check(const struct bw_mta_place *place, struct bw_why *why)
+{
+	static const char *const setting = "enable_long_queue_ids";
+	struct bw_buf said;
+
+	bw_buf_init(&said, SAID_BYTES);
+	enum bw_err err = bw_agent_postfix_ask(place, &setting, 1, &said, why);
+
+	if (err == BW_OK && !bw_slice_equal_nocase(bw_slice_trim(bw_buf_slice(&said)), BW_S("yes")))
+		err = bw_fail(why, BW_ERR_INPUT,
+		              "Postfix%s%s has enable_long_queue_ids = no: a queue id is another message's soon, so orders by queue id may be "
+		              "refused and a restored message gets a new one; set it to yes",
+		              place->config == NULL ? "" : " in ", place->config == NULL ? "" : place->config);
+	bw_buf_done(&said);
+	return err;
+}

@@ -85,15 +85,23 @@ static enum bw_err hold(const struct bw_mta_place *place, const char *queue_id, 
 	return super(place, &steps[3], queue_id, why);
 }
 
+/* Where nobody has said in which instance: an id that is not there is passed by. */
 static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
-	struct order o = { .program = "postqueue", .words = { "-i", queue_id } };
-	struct bw_buf said;
+	enum bw_err err = BW_OK;
 
-	bw_buf_init(&said, SAID_BYTES);
-	enum bw_err err = order(place, &o, &said, why);
+	for (size_t i = 0; i < bw_mta_instances(place); i++) {
+		struct order o = { .program = "postqueue", .words = { "-i", queue_id } };
+		const struct bw_mta_place one = bw_mta_instance(place, i);
+		struct bw_buf said;
 
-	bw_buf_done(&said);
+		bw_buf_init(&said, SAID_BYTES);
+		enum bw_err its = order(&one, &o, &said, why);
+
+		if (err == BW_OK)
+			err = its;
+		bw_buf_done(&said);
+	}
 	return err;
 }
 
@@ -390,6 +398,7 @@ const struct bw_mta bw_agent_postfix = {
 	.is_queue_id = bw_agent_postfix_is_id,
 	.release = release,
 	.deliver = deliver,
+	.check = bw_agent_postfix_check,
 	.look = look,
 	.each = each_message,
 	.walk = walk_queue,

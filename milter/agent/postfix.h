@@ -45,6 +45,7 @@ enum bw_err bw_agent_postfix_scan(const struct postfix_queue *queue, enum postfi
 void bw_agent_postfix_wake(const struct postfix_queue *queue, const char *queue_id);
 /* "5d"; days where it has no unit. */
 bool bw_agent_postfix_time(struct bw_slice text, int64_t *ms);
+enum bw_err bw_agent_postfix_check(const struct bw_mta_place *place, struct bw_why *why);
 enum bw_err bw_agent_postfix_lifetime(const struct bw_mta_place *place, int64_t *any_ms, int64_t *null_sender_ms, struct bw_why *why);
 
 enum bw_err bw_agent_postfix_files(const struct bw_mta_place *place, const char *queue_id,

@@ -383,10 +383,13 @@ enum bw_err bw_keeper_reconcile(struct bw_keeper *k, const struct bw_mta *mta, c
 	*out = (struct bw_reconciled){ .waiting = 0 };
 	enum bw_err err = load(&r);
 
-	if (err == BW_OK)
-		err = mta->walk != NULL ? mta->walk(place, k->key, &walk, why) : mta->each(place, k->key, take_queued, &r, why);
-	if (err == BW_OK)
-		err = r.err;
+	for (size_t i = 0; err == BW_OK && i < bw_mta_instances(place); i++) {
+		const struct bw_mta_place one = bw_mta_instance(place, i);
+
+		err = mta->walk != NULL ? mta->walk(&one, k->key, &walk, why) : mta->each(&one, k->key, take_queued, &r, why);
+		if (err == BW_OK)
+			err = r.err;
+	}
 	if (err == BW_OK)
 		err = look_elsewhere(&r, place);
 	for (size_t i = 0; err == BW_OK && i < r.count; i++)

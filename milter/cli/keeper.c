@@ -19,27 +19,27 @@ static const struct whereabouts all[] = {
 	  "BREAKWATER_SENDMAIL_COMMANDS", "BREAKWATER_SENDMAIL_CONFIG" },
 };
 
-/* The option, else the variable; NULL: the MTA's own default. */
-static const char *said_or_set(const struct cli *c, size_t option, const char *variable)
+/* The option, else the variable, else what the configuration says. */
+static const char *said_or_set(const struct cli *c, size_t option, const char *variable, const char *configured)
 {
 	const char *said;
 
 	memcpy(&said, (const char *)&c->args + option, sizeof(said));
-	return said != NULL ? said : getenv(variable);
+	if (said == NULL)
+		said = getenv(variable);
+	return said != NULL ? said : configured;
 }
 
 struct bw_mta_place bw_cli_mta_place(const struct cli *c, const struct bw_mta *mta)
 {
-	struct bw_mta_place place = { .commands = NULL };
+	struct bw_mta_place place = bw_mta_place_of(bw_cli_config(c), mta);
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (strcmp(all[i].mta, mta->name) != 0)
 			continue;
-		place.commands = said_or_set(c, all[i].commands, all[i].commands_variable);
-		place.config = said_or_set(c, all[i].config, all[i].config_variable);
+		place.commands = said_or_set(c, all[i].commands, all[i].commands_variable, place.commands);
+		place.config = said_or_set(c, all[i].config, all[i].config_variable, place.config);
 	}
-	if (strcmp(mta->name, "sendmail") == 0)
-		place.queue = bw_cli_config(c)->hold.sendmail_queue;
 	return place;
 }
 

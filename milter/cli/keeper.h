@@ -10,7 +10,7 @@
 #include "bw/agent.h"
 #include "command.h"
 
-/* An MTA's commands and configuration as the options, else the environment, say. */
+/* An MTA's commands and configuration as the options, else the environment, else the configuration, say. */
 struct bw_mta_place bw_cli_mta_place(const struct cli *c, const struct bw_mta *mta);
 
 struct cli_keeper {

@@ -83,21 +83,24 @@ static bool note_kind(void *ctx, const struct bw_held *row)
 	return !k->postfix || !k->sendmail;
 }
 
-/* Those that the command line names, or that the ledger has had messages of; a ledger that is gone tells nothing, and then it is the
+/* Those that the command line names; else those that the configuration names, or that the ledger has had messages of; a ledger that is gone tells nothing, and then it is the
  * one whose queue is there. */
 static enum bw_cli_exit find_kinds(struct cli *c, struct kinds *k)
 {
 	const struct bw_held_query all = { .limit = 0 };
+	const struct bw_config *config = bw_cli_config(c);
 
 	*k = (struct kinds){ .host = c->host };
 	k->postfix = c->args.postfix_commands != NULL || c->args.postfix_config != NULL;
 	k->sendmail = c->args.sendmail_commands != NULL || c->args.sendmail_config != NULL;
 	if (k->postfix || k->sendmail)
 		return BW_CLI_DONE;
+	k->postfix = config->hold.postfix_config_count > 0 || config->hold.postfix_commands[0] != '\0';
+	k->sendmail = config->hold.sendmail_config[0] != '\0' || config->hold.sendmail_commands[0] != '\0';
 	enum bw_err err = c->store->ops->held_each(c->store, &all, note_kind, k, &c->why);
 
 	if (err == BW_OK && !k->postfix && !k->sendmail) {
-		k->sendmail = access(bw_cli_config(c)->hold.sendmail_queue, F_OK) == 0;
+		k->sendmail = access(config->hold.sendmail_queue, F_OK) == 0;
 		k->postfix = !k->sendmail;
 	}
 	return bw_cli_fail_err(err);
@@ -111,6 +114,10 @@ static enum bw_cli_exit reconcile_one(struct work *w, struct cli_keeper *k, cons
 	const struct bw_mta *mta = bw_mta_find(name);
 	const struct bw_mta_place place = bw_cli_mta_place(c, mta);
 	struct bw_reconciled r;
+	struct bw_why bad;
+
+	if (bw_mta_check(mta, &place, &bad) == BW_ERR_INPUT)
+		bw_cli_say(c, STYLE_WARN, "warning: %s", bad.text);
 	enum bw_err err =
 		bw_keeper_reconcile(&k->keeper, mta, &place, bw_world_directory(c->world), !c->args.yes, &r, take, w, &c->why);
 

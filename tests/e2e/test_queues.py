@@ -188,6 +188,61 @@ class Old(Case):
         self.assertEqual(5 * 40000, self.breakwater.figures()["deliveries"])
 
 
+class Instances(Case):
+    """Two Postfix instances on one host, one breakwaterd: hold.postfix_config."""
+
+    def setUp(self):
+        self.started(with_daemon=False)
+        self.other = postfix.Postfix(self.scratch / "postfix2", self.sink.port, settings={"enable_long_queue_ids": "no"})
+        hold = {"postfix_config": [str(self.mta.config), str(self.other.config)],
+                "postfix_commands": str(self.mta.root / "usr/sbin")}
+        self.breakwater.config["hold"].update(hold)
+        self.breakwater.write()
+        self.breakwater.start()
+        os.link(self.mta.milter_socket, self.other.milter_socket)
+        os.chown(self.other.milter_socket.parent, self.mta.milter_socket.parent.stat().st_uid, -1)
+        self.addCleanup(self.other.stop)
+        self.other.start()
+        parent = self.announce()
+        self.storm(parent, 1, 3)
+        self.here = [self.accepted(self.reply(f"a{i}@nhs.example", parent)) for i in range(3)]
+        self.there = [self.accepted(self.reply(f"b{i}@nhs.example", parent, port=self.other.port)) for i in range(3)]
+        self.entries = {entry["queue_id"]: entry["id"] for entry in self.breakwater.held()}
+
+    def ctl(self, *arguments):
+        """Nothing but the configuration says where the instances are."""
+        command = [place.program("cli", "breakwaterctl"), "-c", self.breakwater.config_file, *arguments]
+        done = subprocess.run(command, env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": self.mta.libraries}, capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(0, done.returncode, done.stderr + done.stdout)
+        return done.stdout
+
+    def expect_held(self, here, there):
+        self.assertEqual((set(here), set(there)), (self.mta.held(), self.other.held()))
+
+    def test_each_is_found_where_it_is(self):
+        here, there = self.here, self.there
+        self.expect_held(here, there)
+        self.ctl("--yes", "held", "delete", self.entries[here[0]], self.entries[there[0]])
+        self.expect_held(here[1:], there[1:])
+        self.ctl("--yes", "held", "restore", self.entries[here[0]], self.entries[there[0]])
+        self.assertEqual(set(here), self.mta.held())
+        self.assertEqual(3, len(self.other.held()))
+        self.assertIn("0 differ", self.ctl("held", "reconcile"))
+        self.ctl("--yes", "held", "release", "--force", self.entries[here[1]], self.entries[there[1]])
+        self.mta.settle()
+        self.other.settle()
+        self.assertEqual([1, 1], [sum(m.sender == who for m in self.sink.of(LIST)) for who in ("a1@nhs.example", "b1@nhs.example")])
+        self.assertEqual((2, 2), (len(self.mta.held()), len(self.other.held())))
+
+    def test_reconcile_looks_at_all(self):
+        place.run_sql(self.breakwater.directory / "store.db", "DELETE FROM held")
+        said = self.ctl("--yes", "held", "reconcile")
+        self.assertIn("6 are held (0 of them not ours); 6 differ", said)
+        self.assertIn(f"warning: Postfix in {self.other.config} has enable_long_queue_ids = no", said)
+        self.assertEqual({**self.entries}, {entry["queue_id"]: entry["id"] for entry in self.breakwater.held()})
+
+
 class Sendmail(Asked, SendmailCase):
     nowhere = "6AM3m9AY032553"
 
