@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "bw/agent.h"
 #include "bw/clock.h"
 #include "bw/logline.h"
 #include "herald.h"
@@ -138,6 +139,17 @@ static void look(struct agent *a, bool *failing)
 	}
 }
 
+static void warn_of_queues(const struct agent *a)
+{
+	const struct bw_mta *mta = bw_mta_find("postfix");
+	const struct bw_mta_place place = bw_mta_place_of(a->config, mta);
+	struct bw_why why;
+
+	/* A host without Postfix has no such command, and nothing to be warned of. */
+	if (bw_mta_check(mta, &place, &why) == BW_ERR_INPUT)
+		say(a, BW_SEV_WARNING, "short-queue-ids", why.text);
+}
+
 static void serve(struct agent *a)
 {
 	const struct sigaction act = { .sa_handler = on_signal }, ignore = { .sa_handler = SIG_IGN };
@@ -149,6 +161,7 @@ static void serve(struct agent *a)
 	sigaction(SIGHUP, &act, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	say(a, BW_SEV_NOTICE, "started", "breakwater-agent " BW_VERSION);
+	warn_of_queues(a);
 	while (!ended) {
 		if (reload)
 			reload_config(a);

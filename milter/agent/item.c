@@ -209,7 +209,7 @@ static void settle(enum bw_err err, const struct kind *kind, struct outcome *out
 static void carry_out(const struct item_tools *t, const struct kind *kind, const struct bw_held *entry, const struct item *item,
                       struct outcome *out)
 {
-	const struct place *found = agent_place_of(t->places, t->keeper->key, entry);
+	const struct place *found = agent_place_of(t->places, entry);
 
 	if (found == NULL) {
 		decide(out, BW_ITEM_FAILED, "no %s on this host", item->mta);

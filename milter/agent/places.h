@@ -1,4 +1,4 @@
-/* places.h: the hold queues of this host: which MTAs there are, and where. Several Postfix instances are several places.
+/* places.h: the hold queues of this host: which MTAs there are, and where. Several Postfix instances are one place.
  *
  * Layer:     agent.
  * Threads:   immutable once made.
@@ -11,7 +11,7 @@
 #include "bw/agent.h"
 #include "bw/config.h"
 
-enum { PLACES_MAX = 33 };
+enum { PLACES_MAX = 2 };
 
 /* Who does what nobody has ordered: in the ledger and in events. */
 #define AGENT_NAME "breakwater-agent"
@@ -29,8 +29,7 @@ struct places {
 /* Those of `config`; `find`: bw_mta_find_helped(), with its helper, or bw_mta_find(). */
 void agent_places(const struct bw_config *config, const struct bw_mta *(*find)(const char *name), struct bw_helper *helper,
                   struct places *out);
-/* Where the message of `entry` is held, or where it would be: the first place of its MTA, unless another one has it. NULL: no such
- * MTA here. */
-const struct place *agent_place_of(const struct places *places, const struct bw_key *key, const struct bw_held *entry);
+/* Where the message of `entry` is held, or was. NULL: no such MTA here. */
+const struct place *agent_place_of(const struct places *places, const struct bw_held *entry);
 
 #endif

@@ -235,6 +235,16 @@ class Instances(Case):
         self.assertEqual([1, 1], [sum(m.sender == who for m in self.sink.of(LIST)) for who in ("a1@nhs.example", "b1@nhs.example")])
         self.assertEqual((2, 2), (len(self.mta.held()), len(self.other.held())))
 
+    def test_the_agent_warns_of_short_queue_ids(self):
+        with open(self.scratch / "agent.log", "w+b") as log:
+            agent = subprocess.Popen([place.program("agent", "breakwater-agent"), "-c", self.breakwater.config_file, "-f"], stderr=log,
+                                     env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": self.mta.libraries}, stdin=subprocess.DEVNULL)
+            self.addCleanup(place.stop_child, agent)
+            said = lambda: (self.scratch / "agent.log").read_text()
+            place.wait_until(lambda: "event=short-queue-ids" in said(), "it warns", 15, 0.1)
+            self.assertEqual(1, said().count("short-queue-ids"))
+            self.assertIn(f"Postfix in {self.other.config} has enable_long_queue_ids = no", said())
+
     def test_reconcile_looks_at_all(self):
         place.run_sql(self.breakwater.directory / "store.db", "DELETE FROM held")
         said = self.ctl("--yes", "held", "reconcile")
