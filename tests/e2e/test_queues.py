@@ -236,13 +236,15 @@ class Instances(Case):
         self.assertEqual((2, 2), (len(self.mta.held()), len(self.other.held())))
 
     def test_the_agent_warns_of_short_queue_ids(self):
+        self.breakwater.config["notify"] = {"state_file": str(self.breakwater.directory / "notified"), "sendmail": "/bin/true"}
+        self.breakwater.write()
         with open(self.scratch / "agent.log", "w+b") as log:
             agent = subprocess.Popen([place.program("agent", "breakwater-agent"), "-c", self.breakwater.config_file, "-f"], stderr=log,
                                      env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": self.mta.libraries}, stdin=subprocess.DEVNULL)
             self.addCleanup(place.stop_child, agent)
             said = lambda: (self.scratch / "agent.log").read_text()
             place.wait_until(lambda: "event=short-queue-ids" in said(), "it warns", 15, 0.1)
-            self.assertEqual(1, said().count("short-queue-ids"))
+            self.assertEqual(1, said().count("short-queue-ids"), said())
             self.assertIn(f"Postfix in {self.other.config} has enable_long_queue_ids = no", said())
 
     def test_reconcile_looks_at_all(self):
