@@ -343,6 +343,21 @@ class Postfix(Helped, Case):
 
     # -- at its start
 
+    def test_as_a_service(self):
+        """With the socket that systemd hands over, and with no more than its unit allows."""
+        self.helper.stop()
+        self.helper.start_as_a_service()
+        ids = self.hold(3)
+        row = self.look(ids[0])
+        self.expect_done(self.helper.ask("release", ids[1], self.order("release", ids[1])))
+        before = self.state_of(ids[0])
+        saved = self.deleted(ids[0])
+        self.assertEqual({ids[2]}, self.mta.held())
+        self.expect_done(self.put(ids[0], self.helper.order("restore", ids[0], row["id"], row["at"]), *saved))
+        self.assertEqual({ids[0], ids[2]}, self.mta.held())
+        self.assertEqual(before, self.state_of(ids[0]))
+        self.assertEqual({row["id"], self.look(ids[2])["id"]}, {row["id"] for row in self.helper.ask("each").rows if row["held"] == "1"})
+
     def refuses_to_start(self, text, *arguments):
         done = subprocess.run(self.helper.command(*arguments), capture_output=True, text=True, timeout=20, check=False)
         self.assertEqual(1, done.returncode, done.stderr)

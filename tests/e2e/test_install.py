@@ -20,9 +20,10 @@ class Install(unittest.TestCase):
         return subprocess.run([self.prefix / command[0], *command[1:]], capture_output=True, text=True, timeout=60)
 
     def test_everything_is_there(self):
-        for name in ("sbin/breakwaterd", "sbin/breakwater-agent", "bin/breakwaterctl", "share/breakwater/conf/breakwater.conf",
+        for name in ("sbin/breakwaterd", "sbin/breakwater-agent", "sbin/breakwater-helper", "bin/breakwaterctl", "share/breakwater/conf/breakwater.conf",
                      "share/breakwater/scenarios/nhs-2016-a.storm", "share/breakwater/scenarios/bundestag-2012.storm",
-                     "share/man/man8/breakwaterd.8", "share/man/man8/breakwater-agent.8", "share/man/man1/breakwaterctl.1", "share/man/man5/breakwater.conf.5",
+                     "share/man/man8/breakwaterd.8", "share/man/man8/breakwater-agent.8",
+                     "share/man/man8/breakwater-helper.8", "share/man/man1/breakwaterctl.1", "share/man/man5/breakwater.conf.5",
                      "share/doc/breakwater/README.md", "share/doc/breakwater/storm-runbook.md"):
             self.assertTrue((self.prefix / name).is_file(), name)
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import pwd
+import re
 import secrets
 import socket
 import subprocess
@@ -54,9 +55,26 @@ class Helper:
                 *arguments]
 
     def start(self, *arguments):
+        return self._run(self.command(*arguments))
+
+    def start_as_a_service(self):
+        """As systemd starts it by conf/systemd: its socket is there already, and it has the capabilities of the unit and no others."""
+        unit = (place.ROOT / "conf/systemd/breakwater-helper.service").read_text()
+        names = re.search(r"^CapabilityBoundingSet=(.*)$", unit, re.MULTILINE)[1].split()
+        bounds = ",".join(["-all", *("+" + name.removeprefix("CAP_").lower() for name in names)])
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            self.socket.unlink(missing_ok=True)
+            listener.bind(str(self.socket))
+            os.chown(self.socket, 0, pwd.getpwnam(daemon.USER).pw_gid)
+            self.socket.chmod(0o660)
+            listener.listen()
+            # Its own process id is known to itself alone.
+            script = f'LISTEN_PID=$$ LISTEN_FDS=1 exec setpriv --bounding-set {bounds} --no-new-privs -- "$@" 3<&{listener.fileno()}'
+            return self._run(["sh", "-c", script, "sh", *self.command()], pass_fds=(listener.fileno(),))
+
+    def _run(self, command, **more):
         with open(self.errors, "ab") as log:
-            self.child = subprocess.Popen(self.command(*arguments), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                          start_new_session=True)
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **more)
         self.guard = place.Guard(self.child.pid)
         place.wait_until(self._answers, "breakwater-helper answers", 20)
         return self
