@@ -67,6 +67,16 @@ enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, cons
 enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                               const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why);
 
+/* Accepted posts that are still queued (struct bw_post, with the state that the store has): into the hold, on their way again, into
+ * the archive. BW_ERR_NOT_FOUND: it is not queued (or not held) any more; BW_ERR_CONFLICT: queue id or arrival are another message's,
+ * somebody else holds it, or its state is another. What was done by one who was killed is found done. */
+enum bw_err bw_keeper_freeze(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                             const struct bw_post *post, struct bw_why *why);
+enum bw_err bw_keeper_thaw(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_post *post,
+                           struct bw_why *why);
+enum bw_err bw_keeper_drop(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_post *post,
+                           struct bw_why *why);
+
 /* What reconcile found. */
 enum bw_found {
 	BW_FOUND_RELEASED,  /* by hand, or by one who was killed: its deliveries are counted now */

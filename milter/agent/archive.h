@@ -43,6 +43,10 @@ enum bw_err archive_check_room(const struct bw_keeper *k, const struct archive_s
 /* Written, on the disk, and read back from there, before it has its name. */
 enum bw_err archive_write(int dir, const struct bw_hash *id, const struct archive_source *from, struct bw_why *why);
 
+/* The message that is held under this queue id, as ID.zst (keeper.c). */
+enum bw_err bw_agent_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                             const struct bw_hash *id, const char *queue_id, struct bw_why *why);
+
 struct archived_file {
 	char name[ARCHIVE_FILE_NAME_BYTES];
 	mode_t mode;

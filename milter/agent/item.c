@@ -1,4 +1,4 @@
-#include "item.h"
+#include "frozen.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,8 +51,9 @@ static const struct kind *kind_of(enum bw_order_kind kind)
 const char *agent_item_done(enum bw_order_kind kind)
 {
 	const struct kind *k = kind_of(kind);
+	const char *frozen = agent_frozen_done(kind);
 
-	return k == NULL ? "done" : k->done;
+	return frozen != NULL ? frozen : k == NULL ? "done" : k->done;
 }
 
 /* --- its copy --- */
@@ -184,8 +185,7 @@ static bool is_about(const struct entry *e, const struct item *item, const char 
 	return false;
 }
 
-/* A refusal is final; what does not answer may answer later. */
-static void settle(enum bw_err err, const struct kind *kind, struct outcome *out)
+void agent_item_settle(enum bw_err err, const char *done, struct outcome *out)
 {
 	static const enum bw_item_result results[BW_ERR_COUNT] = {
 		[BW_OK] = BW_ITEM_DONE,
@@ -203,7 +203,7 @@ static void settle(enum bw_err err, const struct kind *kind, struct outcome *out
 	out->away = err == BW_ERR_STORE;
 	out->result = out->again ? BW_ITEM_FAILED : results[err];
 	if (err == BW_OK)
-		decide(out, BW_ITEM_DONE, "%s", kind->done);
+		decide(out, BW_ITEM_DONE, "%s", done);
 }
 
 static void carry_out(const struct item_tools *t, const struct kind *kind, const struct bw_held *entry, const struct item *item,
@@ -218,7 +218,7 @@ static void carry_out(const struct item_tools *t, const struct kind *kind, const
 	struct place place = *found;
 
 	place.at.order = item->signed_text;
-	settle(kind->run(t->keeper, &place, entry, &out->note), kind, out);
+	agent_item_settle(kind->run(t->keeper, &place, entry, &out->note), kind->done, out);
 }
 
 void agent_item_do(const struct item_tools *t, const struct item_order *order, const struct item *item, int64_t now_ms,
@@ -230,6 +230,10 @@ void agent_item_do(const struct item_tools *t, const struct item_order *order, c
 	char by[ITEM_OWNER_BYTES + 40];
 
 	*out = (struct outcome){ .result = BW_ITEM_PENDING };
+	if (agent_frozen_done(order->kind) != NULL) {
+		agent_frozen_do(t, order, item, now_ms, out);
+		return;
+	}
 	if (kind == NULL) {
 		decide(out, BW_ITEM_FAILED, "this breakwater-agent cannot %s", bw_order_kind_name(order->kind));
 		return;

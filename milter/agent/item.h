@@ -33,6 +33,7 @@ struct item_order {
 struct item_tools {
 	struct bw_keeper *keeper;  /* `by` and `now_ms` are set here */
 	struct bw_store *ledger;   /* that of this host */
+	struct bw_store *posts;    /* where accepted posts stand: the store of the order */
 	const struct places *places;
 	void (*note_list)(void *ctx, struct bw_slice list); /* each list of a message that is let go */
 	void *ctx;
@@ -47,6 +48,9 @@ struct outcome {
 };
 void agent_item_do(const struct item_tools *tools, const struct item_order *order, const struct item *item, int64_t now_ms,
                    struct outcome *out);
+
+/* What an error is as a result; `done`: the note of a success. A refusal is final; what does not answer may answer later. */
+void agent_item_settle(enum bw_err err, const char *done, struct outcome *out);
 
 /* "released", "deleted", "restored": what a kind of order has done to its messages. */
 const char *agent_item_done(enum bw_order_kind kind);

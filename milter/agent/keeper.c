@@ -162,8 +162,8 @@ enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, con
 
 /* --- delete --- */
 
-static enum bw_err write_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
-                                 const struct bw_held *entry, const char *queue_id, struct bw_why *why)
+enum bw_err bw_agent_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                             const struct bw_hash *id, const char *queue_id, struct bw_why *why)
 {
 	struct bw_queue_file files[BW_QUEUE_FILES_MAX] = { BW_QUEUE_FILE_NONE, BW_QUEUE_FILE_NONE };
 	struct archive_source from = { .mta = mta->name, .queue_id = queue_id, .config = place->config, .files = files };
@@ -172,7 +172,7 @@ static enum bw_err write_archive(const struct bw_keeper *k, const struct bw_mta 
 	if (err == BW_OK)
 		err = archive_check_room(k, &from, why);
 	if (err == BW_OK)
-		err = archive_write(k->archive, &entry->id, &from, why);
+		err = archive_write(k->archive, id, &from, why);
 	for (size_t i = 0; i < BW_QUEUE_FILES_MAX; i++) {
 		if (files[i].fd >= 0)
 			close(files[i].fd);
@@ -192,7 +192,7 @@ enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, cons
 	if (err != BW_OK)
 		return err;
 	reach(k, BW_FAULT_DELETE_ARCHIVING);
-	err = write_archive(k, mta, &its, entry, queue_id, why);
+	err = bw_agent_archive(k, mta, &its, &entry->id, queue_id, why);
 	if (err != BW_OK)
 		return err;
 	reach(k, BW_FAULT_DELETE_ARCHIVED);

@@ -185,7 +185,7 @@ static enum bw_err try_again(struct runner *r, struct running *o, const struct i
 
 static enum bw_err do_item(struct runner *r, struct running *o, int64_t now_ms, struct bw_why *why)
 {
-	const struct item_tools tools = { &r->keeper, r->tools->ledger, r->tools->places, note_list, &o->lists };
+	const struct item_tools tools = { &r->keeper, r->tools->ledger, o->store, r->tools->places, note_list, &o->lists };
 	struct outcome outcome;
 	struct item item;
 	enum bw_err err = agent_running_item(o, &item, why);

@@ -89,7 +89,7 @@ static enum bw_cli_exit select_entries(struct cli *c, const struct batch *b, str
 		code = bw_cli_fail(c, BW_CLI_NO, "more than %d messages are selected; narrow it", ENTRIES_MAX);
 	if (code == BW_CLI_DONE)
 		qsort(e->at, e->count, sizeof(e->at[0]), by_list);
-	return code == BW_CLI_DONE ? check_where(c, e) : code;
+	return code;
 }
 
 /* --- showing --- */
@@ -269,17 +269,26 @@ static enum bw_cli_exit show_only(struct cli *c, const struct batch *b, struct e
 	return BW_CLI_DONE;
 }
 
+enum bw_cli_exit bw_cli_batch_do(struct cli *c, const struct batch *b, struct entries *e)
+{
+	enum bw_cli_exit code = check_where(c, e);
+
+	if (code == BW_CLI_DONE && b->check != NULL)
+		code = b->check(c, e);
+	if (code == BW_CLI_DONE && !c->args.yes)
+		code = show_only(c, b, e);
+	else if (code == BW_CLI_DONE)
+		code = bw_cli_has_orders(c) ? order_it(c, b, e) : do_here(c, b, e);
+	return code;
+}
+
 enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b)
 {
 	struct entries e = { 0 };
 	enum bw_cli_exit code = select_entries(c, b, &e);
 
-	if (code == BW_CLI_DONE && b->check != NULL)
-		code = b->check(c, &e);
-	if (code == BW_CLI_DONE && !c->args.yes)
-		code = show_only(c, b, &e);
-	else if (code == BW_CLI_DONE)
-		code = bw_cli_has_orders(c) ? order_it(c, b, &e) : do_here(c, b, &e);
+	if (code == BW_CLI_DONE)
+		code = bw_cli_batch_do(c, b, &e);
 	bw_cli_entries_done(&e);
 	return code;
 }

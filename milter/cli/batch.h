@@ -23,6 +23,8 @@ struct batch {
 };
 
 enum bw_cli_exit bw_cli_batch(struct cli *c, const struct batch *b);
+/* The same with messages that are selected already. */
+enum bw_cli_exit bw_cli_batch_do(struct cli *c, const struct batch *b, struct entries *e);
 /* May these go: not to a list that an operator stopped, and not more at once than a list's budget. BW_CLI_REFUSED; --force lifts it. */
 enum bw_cli_exit bw_cli_check_release(struct cli *c, const struct entries *e);
 /* Lets one go: out of the hold, and the order to deliver it. For struct batch's `one`. */

@@ -10,7 +10,7 @@ static const struct command *const families[] = {
 	bw_cli_family_status,  bw_cli_family_stop,     bw_cli_family_list,    bw_cli_family_list_import,
 	bw_cli_family_poster,  bw_cli_family_settings, bw_cli_family_set,     bw_cli_family_mode,
 	bw_cli_family_breaker, bw_cli_family_held,     bw_cli_family_release, bw_cli_family_delete,
-	bw_cli_family_orders,  bw_cli_family_reconcile, bw_cli_family_approve, bw_cli_family_events, bw_cli_family_bypass,  bw_cli_family_simulate,
+	bw_cli_family_orders,  bw_cli_family_storm, bw_cli_family_reconcile, bw_cli_family_approve, bw_cli_family_events, bw_cli_family_bypass,  bw_cli_family_simulate,
 	bw_cli_family_help,    bw_cli_family_completion,
 };
 enum { FAMILIES = sizeof(families) / sizeof(families[0]) };

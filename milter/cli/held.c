@@ -141,16 +141,8 @@ static bool copy_entry(const struct bw_held *held, struct entry *out)
 	       copy_shares(held, out);
 }
 
-struct copying {
-	struct entries *out;
-	bool out_of_memory;
-};
-
-static bool copy_each(void *ctx, const struct bw_held *held)
+bool bw_cli_entries_add(struct entries *e, const struct bw_held *held)
 {
-	struct copying *copying = ctx;
-	struct entries *e = copying->out;
-
 	if (e->count == ENTRIES_MAX) {
 		e->cut = true;
 		return false;
@@ -159,22 +151,26 @@ static bool copy_each(void *ctx, const struct bw_held *held)
 		size_t room = e->room == 0 ? 64 : e->room * 2;
 		struct entry *at = realloc(e->at, room * sizeof(*at));
 
-		copying->out_of_memory = at == NULL;
+		e->out_of_memory = at == NULL;
 		if (at == NULL)
 			return false;
 		e->at = at;
 		e->room = room;
 	}
-	copying->out_of_memory = !copy_entry(held, &e->at[e->count++]);
-	return !copying->out_of_memory;
+	e->out_of_memory = !copy_entry(held, &e->at[e->count++]);
+	return !e->out_of_memory;
+}
+
+static bool copy_each(void *ctx, const struct bw_held *held)
+{
+	return bw_cli_entries_add(ctx, held);
 }
 
 enum bw_cli_exit bw_cli_entries(struct cli *c, const struct selection *s, struct entries *out)
 {
-	struct copying copying = { .out = out };
-	enum bw_cli_exit code = bw_cli_held_each(c, s, copy_each, &copying);
+	enum bw_cli_exit code = bw_cli_held_each(c, s, copy_each, out);
 
-	if (code == BW_CLI_DONE && copying.out_of_memory)
+	if (code == BW_CLI_DONE && out->out_of_memory)
 		return bw_cli_fail(c, BW_CLI_NO, "no memory for %zu held messages", out->count);
 	return code;
 }

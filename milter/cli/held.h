@@ -44,13 +44,15 @@ struct entry {
 struct entries {
 	struct entry *at;
 	size_t count, room;
-	bool cut;
+	bool cut, out_of_memory;
 };
 
 /* Calls `each` for every entry that is selected. */
 enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool (*each)(void *ctx, const struct bw_held *held),
                                   void *ctx);
 enum bw_cli_exit bw_cli_entries(struct cli *c, const struct selection *s, struct entries *out);
+/* A copy more. False, and one of the two flags: there are ENTRIES_MAX already, or memory is out. */
+bool bw_cli_entries_add(struct entries *e, const struct bw_held *held);
 void bw_cli_entries_done(struct entries *e);
 
 #endif

@@ -68,6 +68,12 @@ def run_sql(path, statement):
         store.execute(statement)
 
 
+def rows_of(path, statement):
+    """What an embedded store holds, row by row."""
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as store:
+        return store.execute(statement).fetchall()
+
+
 class Late(AssertionError):
     """Something did not happen in time."""
 

@@ -1,0 +1,20 @@
+/* frozen.h: items of orders about accepted posts: freeze, thaw, drop.
+ *
+ * Layer:     agent.
+ * Threads:   one runner, one thread.
+ * Time:      given.
+ * Ownership: everything is borrowed during the call.
+ * Fails:     as item.h.
+ */
+#ifndef BW_AGENT_FROZEN_H
+#define BW_AGENT_FROZEN_H
+
+#include "item.h"
+
+/* "frozen", "thawed", "dropped"; NULL for an order that is about held messages. */
+const char *agent_frozen_done(enum bw_order_kind kind);
+/* Carries one of these out. */
+void agent_frozen_do(const struct item_tools *tools, const struct item_order *order, const struct item *item, int64_t now_ms,
+                     struct outcome *out);
+
+#endif

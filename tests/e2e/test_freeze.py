@@ -1,0 +1,176 @@
+"""Accepted messages whose copies are still queued: frozen, thawed, dropped, on a real Postfix and a real Sendmail."""
+
+import os
+
+from support import mails, place, sink
+
+from .base import LIST, POSTER, Case
+from .test_sendmail import SendmailCase
+
+COLLEAGUE = "bob@nhs.example"
+
+
+class Frozen:
+    """Tests that both MTAs pass; the classes below bring one."""
+
+    def stuck(self):
+        """A post that was accepted and cannot be delivered yet, and a message to one person beside it; their queue ids."""
+        self.started()
+        port = self.sink.port
+        self.sink.close()
+        self.port = port
+        fields = mails.post(POSTER, LIST)
+        post = self.accepted(self.send(POSTER, LIST, fields))
+        self.parent = mails.value(fields, "Message-ID")
+        other = self.accepted(self.send("u9@nhs.example", COLLEAGUE, mails.post("u9@nhs.example", COLLEAGUE)))
+        for queue_id in (post, other):
+            place.wait_until(lambda: self.tried(queue_id), f"{queue_id} was tried in vain", 30, 0.1)
+        place.wait_until(lambda: self.states() == {post: "queued"}, "the post is remembered", 10)
+        return post, other
+
+    def reachable(self):
+        """From now on mail can be delivered."""
+        self.sink = sink.Sink(self.port)
+        self.addCleanup(self.sink.close)
+
+    def states(self):
+        words = ("queued", "frozen", "thawed", "dropped")
+        return {queue_id: words[state] for queue_id, state in
+                place.rows_of(self.breakwater.directory / "store.db", "SELECT queue_id, state FROM post")}
+
+    def storm_ctl(self, *arguments, yes=True):
+        return self.breakwater.run_ctl(*(["--yes"] if yes else []), "storm", *arguments)
+
+    def done(self, *arguments):
+        result = self.storm_ctl(*arguments)
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+        return result.stdout
+
+    def archive(self):
+        folder = self.breakwater.directory / "archive"
+        return sorted(os.listdir(folder)) if folder.exists() else []
+
+    def conversation(self):
+        (conversation,), = place.rows_of(self.breakwater.directory / "store.db", "SELECT hex(conversation) FROM post")
+        return conversation.lower()
+
+    def test_frozen_and_thawed(self):
+        """Shown first, then frozen: nothing of it is delivered, whoever flushes the queue. Thawed, it comes once."""
+        post, other = self.stuck()
+        shown = self.storm_ctl("freeze", "--list", LIST, yes=False)
+        self.assertEqual(0, shown.returncode, shown.stderr)
+        self.assertIn("mx1: 1 message, at most 40,000 copies", shown.stdout)
+        self.assertIn("nothing was done", shown.stdout)
+        self.assertEqual(({post: "queued"}, set()), (self.states(), self.mta.held()))
+        self.done("freeze", self.conversation()[:8])
+        self.assertEqual(({post: "frozen"}, {post}), (self.states(), self.mta.held()))
+        self.reachable()
+        self.flush()
+        place.wait_until(lambda: self.sink.count(COLLEAGUE) == 1, "the message beside it is delivered", 30)
+        self.assertEqual(0, self.sink.count(LIST))
+        self.assertEqual(1, self.storm_ctl("freeze", "--list", LIST).returncode, "it is frozen already")
+        self.done("thaw", "--list", LIST)
+        place.wait_until(lambda: self.sink.count(LIST) == 1, "the post is delivered", 30)
+        self.mta.settle()
+        self.assertEqual((1, {post: "thawed"}, set()), (self.sink.count(LIST), self.states(), self.mta.held()))
+        self.assertEqual(1, self.storm_ctl("drop", "--list", LIST).returncode)
+        self.assertEqual([], self.archive())
+
+    def test_dropped(self):
+        post, other = self.stuck()
+        self.done("freeze", "--list", LIST)
+        shown = self.storm_ctl("drop", "--list", LIST, yes=False)
+        self.assertEqual((0, {post}), (shown.returncode, self.mta.held()))
+        self.done("drop", "--list", LIST)
+        self.assertEqual(({post: "dropped"}, set()), (self.states(), self.mta.held()))
+        self.assertEqual(1, len(self.archive()), "it lies in the archive")
+        self.reachable()
+        self.flush()
+        place.wait_until(lambda: self.sink.count(COLLEAGUE) == 1, "the message beside it is delivered", 30)
+        place.wait_until(self.nothing_queued, "the queue is empty", 30, 0.1)
+        self.assertEqual(0, self.sink.count(LIST))
+        self.assertEqual(1, self.storm_ctl("thaw", "--list", LIST).returncode)
+
+    def test_somebody_elses_hold(self):
+        """What was held by hand is left alone, and stays what it is."""
+        post, other = self.stuck()
+        self.hold_by_hand(post)
+        result = self.storm_ctl("freeze", "--list", LIST)
+        self.assertEqual(1, result.returncode)
+        self.assertIn("not by breakwater", result.stdout + result.stderr)
+        self.assertEqual(({post: "queued"}, {post}), (self.states(), self.mta.held()))
+
+    def test_another_message(self):
+        """A queue id that means another message by now: what came at another time is not touched."""
+        post, other = self.stuck()
+        self.change(f"UPDATE post SET queue_id = '{other}', accepted_ms = accepted_ms - 60000")
+        result = self.storm_ctl("freeze", "--list", LIST)
+        self.assertEqual(1, result.returncode)
+        self.assertIn("did not come when", result.stdout + result.stderr)
+        self.assertEqual(set(), self.mta.held())
+        self.change("UPDATE post SET accepted_ms = accepted_ms + 2 * 3600 * 1000 + 60000")
+        self.assertEqual(1, self.storm_ctl("freeze", "--list", LIST).returncode, "and what came an hour before as little")
+        self.assertEqual(set(), self.mta.held())
+
+    def test_delivered(self):
+        """Nothing of it is queued any more."""
+        self.started()
+        queue_id = self.accepted(self.send(POSTER, LIST, mails.post(POSTER, LIST)))
+        place.wait_until(lambda: self.sink.count(LIST) == 1, "the post is delivered", 30)
+        self.mta.settle()
+        place.wait_until(lambda: self.states() == {queue_id: "queued"}, "the post is remembered", 10)
+        result = self.storm_ctl("freeze", "--list", LIST)
+        self.assertEqual(1, result.returncode)
+        self.assertIn("not queued any more", result.stdout + result.stderr)
+
+    def test_which(self):
+        post, other = self.stuck()
+        for arguments, code in ((("freeze",), 2), (("freeze", "abcd", "--list", LIST), 2), (("freeze", "no-id"), 2),
+                                (("freeze", "00000000"), 1), (("freeze", "--list", "nobody@nhs.example"), 1),
+                                (("thaw", "--list", LIST), 1)):
+            with self.subTest(arguments):
+                self.assertEqual(code, self.storm_ctl(*arguments).returncode)
+        self.assertEqual(({post: "queued"}, set()), (self.states(), self.mta.held()))
+
+    def test_killed_in_between(self):
+        """The store said it first: a freeze that got no further ends as thawed, a drop that did ends as dropped."""
+        post, other = self.stuck()
+        self.change("UPDATE post SET state = 1")
+        self.done("thaw", "--list", LIST)
+        self.assertEqual(({post: "thawed"}, set()), (self.states(), self.mta.held()))
+        self.done("freeze", "--list", LIST)
+        self.done("drop", "--list", LIST)
+        self.change("UPDATE post SET state = 1")
+        self.done("drop", "--list", LIST)
+        self.assertEqual(({post: "dropped"}, 1), (self.states(), len(self.archive())))
+
+    def change(self, statement):
+        place.run_sql(self.breakwater.directory / "store.db", statement)
+
+
+class Postfix(Frozen, Case):
+    def tried(self, queue_id):
+        return queue_id in self.mta.queue_ids("deferred")
+
+    def flush(self):
+        self.mta.command("postqueue", "-f")
+
+    def nothing_queued(self):
+        return not self.mta.queue_ids()
+
+    def hold_by_hand(self, queue_id):
+        self.mta.postsuper("-h", queue_id)
+
+
+class Sendmail(Frozen, SendmailCase):
+    def tried(self, queue_id):
+        return f"{queue_id}: to=" in self.mta.log_text()
+
+    def flush(self):
+        self.mta.command("-q")
+
+    def nothing_queued(self):
+        return not self.mta.waiting() and not self.mta.held()
+
+    def hold_by_hand(self, queue_id):
+        self.mta.command("-Qby hand", f"-qI{queue_id}")
