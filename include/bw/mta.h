@@ -80,6 +80,10 @@ struct bw_mta {
 	/* The files that are this held message, envelope and all. */
 	enum bw_err (*files)(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file files[BW_QUEUE_FILES_MAX],
 	                     size_t *count, struct bw_why *why);
+	/* The same of a message that the MTA may have split since: files() refuses to give away one part (BW_ERR_LIMIT). The caller frees
+	 * `*files`. NULL: files() is all there is. */
+	enum bw_err (*files_all)(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file **files, size_t *count,
+	                         struct bw_why *why);
 	/* Out of the hold and as if it had just come: expanded anew, under another queue id, with its whole life before it (postsuper -r).
 	 * NULL: the MTA has no such thing. Errors as release. */
 	enum bw_err (*requeue)(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why);

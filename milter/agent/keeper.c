@@ -12,6 +12,7 @@
 
 #include "archive.h"
 #include "follow.h"
+#include "parts.h"
 
 static void reach(const struct bw_keeper *k, enum bw_fault fault)
 {
@@ -121,6 +122,8 @@ static enum bw_err let_go(struct bw_keeper *k, const struct bw_mta *mta, const s
 	bool begun = archive_has(k->archive, &entry->id, ARCHIVE_RELEASE), old = false;
 	enum bw_err err = agent_is_old(k, mta, place, k->now_ms - c->arrived_ms, c->null_sender, &old, why);
 
+	if (err == BW_OK && agent_archive_has_more(k, mta, place, &entry->id, queue_id))
+		err = bw_fail(why, BW_ERR_CONFLICT, "%s was being deleted, and parts of it are in the archive: delete it, then restore it", queue_id);
 	/* What a killed delete has left would tell reconcile that it was deleted. */
 	if (err == BW_OK)
 		err = archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, why);
@@ -162,21 +165,26 @@ enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, con
 
 /* --- delete --- */
 
+/* An archive that has parts which are not held any more is the only one that has them, and stays. */
 enum bw_err bw_agent_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                              const struct bw_hash *id, const char *queue_id, struct bw_why *why)
 {
-	struct bw_queue_file files[BW_QUEUE_FILES_MAX] = { BW_QUEUE_FILE_NONE, BW_QUEUE_FILE_NONE };
-	struct archive_source from = { .mta = mta->name, .queue_id = queue_id, .config = place->config, .files = files };
-	enum bw_err err = mta->files(place, queue_id, files, &from.count, why);
+	struct agent_files files;
 
-	if (err == BW_OK)
-		err = archive_check_room(k, &from, why);
+	if (agent_archive_has_more(k, mta, place, id, queue_id))
+		return BW_OK;
+	enum bw_err err = agent_files(mta, place, queue_id, &files, why);
+
+	if (err != BW_OK)
+		return err;
+	const struct archive_source from = {
+		.mta = mta->name, .queue_id = queue_id, .config = place->config, .files = files.at, .count = files.count
+	};
+
+	err = archive_check_room(k, &from, why);
 	if (err == BW_OK)
 		err = archive_write(k->archive, id, &from, why);
-	for (size_t i = 0; i < BW_QUEUE_FILES_MAX; i++) {
-		if (files[i].fd >= 0)
-			close(files[i].fd);
-	}
+	agent_files_done(&files);
 	return err;
 }
 
@@ -198,8 +206,9 @@ enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, cons
 	reach(k, BW_FAULT_DELETE_ARCHIVED);
 	err = mta->drop(&its, queue_id, why);
 	if (err != BW_OK) {
-		/* It is still held, or went another way: not a deleted message. */
-		archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, NULL);
+		/* It is still held, or went another way: not a deleted message. But parts of it may be. */
+		if (!agent_archive_has_more(k, mta, &its, &entry->id, queue_id))
+			archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, NULL);
 		return err;
 	}
 	reach(k, BW_FAULT_DELETE_DROPPED);

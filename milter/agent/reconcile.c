@@ -10,6 +10,7 @@
 #include "bw/clock.h"
 #include "bw/mail.h"
 #include "follow.h"
+#include "parts.h"
 
 /* An entry without its message is normal for so long: the MTA may still be at it (semantics 8). */
 #define YOUNG_MS (10 * BW_MINUTE_MS)
@@ -23,9 +24,16 @@ struct waiting {
 	bool held, elsewhere;      /* where the queue shows it */
 };
 
+/* Held under another queue id than the entry says: a part of a message that was split, or a file that somebody has renamed. */
+struct renamed {
+	struct bw_hash id;
+	char queue_id[BW_QUEUE_ID_BYTES];
+};
+
 struct reconciling {
 	struct bw_keeper *k;
 	const struct bw_mta *mta;
+	struct bw_mta_place place; /* the instance that is looked at */
 	const struct bw_directory *directory;
 	bool dry;
 	struct bw_reconciled *out;
@@ -33,7 +41,8 @@ struct reconciling {
 	void *ctx;
 	struct waiting *at; /* by id, once loaded */
 	struct waiting **by_queue_id;
-	size_t count, room;
+	struct renamed *renamed;
+	size_t count, room, renamed_count, renamed_room;
 	enum bw_err err;
 	struct bw_why *why;
 };
@@ -204,6 +213,14 @@ static void forget_notes(const struct reconciling *r, const struct bw_hash *id)
 		archive_remove(r->k->archive, id, kind, NULL);
 }
 
+static bool has_more(const struct reconciling *r, const struct bw_hash *id, struct bw_slice queue_id)
+{
+	char text[BW_QUEUE_ID_BYTES];
+
+	bw_slice_copy(queue_id, text, sizeof(text));
+	return archive_has(r->k->archive, id, ARCHIVE_MESSAGE) && agent_archive_has_more(r->k, r->mta, &r->place, id, text);
+}
+
 /* A held message whose entry does not wait here. */
 static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q)
 {
@@ -219,6 +236,8 @@ static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q
 		err = rebuild(r, q);
 	} else if (there.state == BW_HELD_RELEASED) {
 		found = BW_FOUND_HELD_AGAIN;
+	} else if (has_more(r, &q->mark.id, q->queue_id)) {
+		return BW_OK; /* some of its parts are back, and the rest will be when the order is given again */
 	} else {
 		found = BW_FOUND_RETURNED;
 		if (!r->dry)
@@ -237,7 +256,27 @@ static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q
 static void take_waiting(struct reconciling *r, struct waiting *w)
 {
 	w->held = true;
-	forget_notes(r, &w->id);
+	if (!has_more(r, &w->id, bw_slice_of(w->queue_id)))
+		forget_notes(r, &w->id);
+}
+
+/* What the queue shows later may be the one that the ledger names: it is decided at the end. */
+static enum bw_err note_renamed(struct reconciling *r, const struct bw_queued *q)
+{
+	if (r->renamed_count == r->renamed_room) {
+		size_t room = r->renamed_room == 0 ? 64 : 2 * r->renamed_room;
+		struct renamed *at = room > ENTRIES_MOST ? NULL : realloc(r->renamed, room * sizeof(*at));
+
+		if (at == NULL)
+			return fail_memory(r->why);
+		r->renamed = at;
+		r->renamed_room = room;
+	}
+	struct renamed *one = &r->renamed[r->renamed_count++];
+
+	one->id = q->mark.id;
+	bw_slice_copy(q->queue_id, one->queue_id, sizeof(one->queue_id));
+	return BW_OK;
 }
 
 /* A queue id that was used again has come after ours was held. */
@@ -275,6 +314,8 @@ static bool take_queued(void *ctx, const struct bw_queued *q)
 		r->err = take_unknown(r, q);
 	else if (strcmp(w->queue_id, "") == 0 || bw_slice_equal(bw_slice_of(w->queue_id), q->queue_id))
 		take_waiting(r, w);
+	else
+		r->err = note_renamed(r, q);
 	return r->err == BW_OK;
 }
 
@@ -312,6 +353,41 @@ static enum bw_err look_elsewhere(struct reconciling *r, const struct bw_mta_pla
 			since_ms = r->at[i].held_ms;
 	}
 	return since_ms == INT64_MAX ? BW_OK : agent_follow(r->k, r->mta, place, since_ms, &follower, r->why);
+}
+
+/* --- held under another queue id --- */
+
+static bool tell_returned(void *ctx, const struct bw_held *row)
+{
+	const struct bw_finding finding = { BW_FOUND_RETURNED, row->id, row->queue_id, row->list, row->sender, row->deliveries };
+
+	tell(ctx, &finding);
+	return true;
+}
+
+/* The entry waits on, under an id that is there. */
+static enum bw_err take_renamed(struct reconciling *r)
+{
+	const struct bw_keeper *k = r->k;
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; err == BW_OK && i < r->renamed_count; i++) {
+		const struct renamed *one = &r->renamed[i];
+		struct waiting *w = find_id(r, &one->id);
+		struct bw_held_query query = { .id = one->id };
+
+		if (w == NULL || w->held || has_more(r, &one->id, bw_slice_of(one->queue_id)))
+			continue;
+		w->held = true;
+		if (!r->dry)
+			err = k->store->ops->held_return(k->store, &one->id, BW_HELD_WAITING, bw_slice_of(one->queue_id), k->now_ms,
+			                                 bw_slice_of(k->by), r->why);
+		if (err == BW_OK)
+			err = k->store->ops->held_each(k->store, &query, tell_returned, r, r->why);
+		else if (err == BW_ERR_CONFLICT)
+			err = BW_OK;
+	}
+	return err;
 }
 
 /* --- entries without their message --- */
@@ -384,16 +460,18 @@ enum bw_err bw_keeper_reconcile(struct bw_keeper *k, const struct bw_mta *mta, c
 	enum bw_err err = load(&r);
 
 	for (size_t i = 0; err == BW_OK && i < bw_mta_instances(place); i++) {
-		const struct bw_mta_place one = bw_mta_instance(place, i);
-
-		err = mta->walk != NULL ? mta->walk(&one, k->key, &walk, why) : mta->each(&one, k->key, take_queued, &r, why);
+		r.place = bw_mta_instance(place, i);
+		err = mta->walk != NULL ? mta->walk(&r.place, k->key, &walk, why) : mta->each(&r.place, k->key, take_queued, &r, why);
 		if (err == BW_OK)
 			err = r.err;
 	}
 	if (err == BW_OK)
+		err = take_renamed(&r);
+	if (err == BW_OK)
 		err = look_elsewhere(&r, place);
 	for (size_t i = 0; err == BW_OK && i < r.count; i++)
 		err = settle_one(&r, &r.at[i]);
+	free(r.renamed);
 	free(r.by_queue_id);
 	free(r.at);
 	return err;

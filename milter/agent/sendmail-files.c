@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,34 +16,8 @@
 #include "files.h"
 #include "order.h"
 #include "reading.h"
+#include "sendmail-queue.h"
 #include "sendmail.h"
-
-#define QUEUE "/var/spool/mqueue"
-
-enum { NAME_BYTES = BW_QUEUE_ID_BYTES + ARCHIVE_FILE_NAME_BYTES };
-
-static const char *queue_of(const struct bw_mta_place *place)
-{
-	return place->queue != NULL ? place->queue : QUEUE;
-}
-
-static enum bw_err open_queue(const struct bw_mta_place *place, int *dir, struct bw_why *why)
-{
-	int fd = open(queue_of(place), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0) {
-		enum bw_err err = agent_fail_errno(queue_of(place), "Sendmail's queue could not be opened (hold.sendmail_queue)", why);
-
-		return err == BW_ERR_NOT_FOUND ? BW_ERR_IO : err;
-	}
-	*dir = fd;
-	return BW_OK;
-}
-
-static void name_of(const char *kind, const char *queue_id, char out[NAME_BYTES])
-{
-	snprintf(out, NAME_BYTES, "%s%s", kind, queue_id);
-}
 
 /* --- what stands in them --- */
 
@@ -107,9 +82,9 @@ static void read_control(struct reading *r, int fd)
 /* A message that is not quarantined: when it came. False: it is not there (any more). */
 static bool read_arrival(struct reading *r, int dir, const char *queue_id)
 {
-	char name[NAME_BYTES];
+	char name[SENDMAIL_NAME_BYTES];
 
-	name_of("qf", queue_id, name);
+	sendmail_file_name("qf", queue_id, name);
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -128,9 +103,9 @@ static bool read_arrival(struct reading *r, int dir, const char *queue_id)
 /* The same of one that is. */
 static bool read_message(struct reading *r, int dir, const char *queue_id)
 {
-	char name[NAME_BYTES];
+	char name[SENDMAIL_NAME_BYTES];
 
-	name_of("hf", queue_id, name);
+	sendmail_file_name("hf", queue_id, name);
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -142,20 +117,31 @@ static bool read_message(struct reading *r, int dir, const char *queue_id)
 	return true;
 }
 
+/* Quarantined or not, wherever it is. */
+static bool read_any(struct reading *r, const struct sendmail_queue *queue, const char *queue_id)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < queue->count && !found; i++)
+		found = read_message(r, queue->at[i].control, queue_id) || read_arrival(r, queue->at[i].control, queue_id);
+	return found;
+}
+
 enum bw_err bw_agent_sendmail_look(const struct bw_mta_place *place, const struct bw_key *key, const char *queue_id,
                                    BW_EACH(struct bw_queued), struct bw_why *why)
 {
 	struct reading r;
-	int dir = -1;
-	enum bw_err err = open_queue(place, &dir, why);
+	struct sendmail_queue queue;
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
 
 	if (err != BW_OK)
 		return err;
 	reading_init(&r, key, each, ctx);
-	if (!read_message(&r, dir, queue_id) && !read_arrival(&r, dir, queue_id) && !read_message(&r, dir, queue_id))
+	/* Twice: it may be renamed between the two names. */
+	if (!read_any(&r, &queue, queue_id) && !read_any(&r, &queue, queue_id))
 		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more, nor elsewhere in its queue", queue_id);
 	reading_done(&r);
-	close(dir);
+	sendmail_queue_close(&queue);
 	return err;
 }
 
@@ -169,104 +155,218 @@ static void walk_one(struct reading *r, int dir, const char *name)
 		read_arrival(r, dir, name + 2);
 }
 
-enum bw_err bw_agent_sendmail_each(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued),
-                                   struct bw_why *why)
+static enum bw_err walk_directory(struct reading *r, const struct sendmail_directory *d, struct bw_why *why)
 {
-	struct reading r;
+	int own = openat(d->control, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *all = own < 0 ? NULL : fdopendir(own);
 	struct dirent *entry;
-	int dir = -1;
-	enum bw_err err = open_queue(place, &dir, why);
-	DIR *all = err == BW_OK ? fdopendir(dir) : NULL;
 
-	if (err != BW_OK)
-		return err;
 	if (all == NULL) {
-		close(dir);
-		return agent_fail_errno(queue_of(place), "could not be read", why);
+		if (own >= 0)
+			close(own);
+		return agent_fail_errno(d->path, "could not be read", why);
 	}
-	reading_init(&r, key, each, ctx);
-	while (!r.stopped && (entry = readdir(all)) != NULL) {
+	while (!r->stopped && (entry = readdir(all)) != NULL) {
 		if (strlen(entry->d_name) > 2)
-			walk_one(&r, dir, entry->d_name);
+			walk_one(r, d->control, entry->d_name);
 	}
-	reading_done(&r);
 	closedir(all);
 	return BW_OK;
 }
 
-/* --- files --- */
-
-enum bw_err bw_agent_sendmail_files(const struct bw_mta_place *place, const char *queue_id,
-                                    struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)
+enum bw_err bw_agent_sendmail_each(const struct bw_mta_place *place, const struct bw_key *key, BW_EACH(struct bw_queued),
+                                   struct bw_why *why)
 {
-	static const char *const kinds[BW_QUEUE_FILES_MAX] = { "hf", "df" };
-	struct stat st;
-
-	for (size_t i = 0; i < BW_QUEUE_FILES_MAX; i++) {
-		if (snprintf(files[i].path, BW_PATH_BYTES, "%s/%s%s", queue_of(place), kinds[i], queue_id) >= BW_PATH_BYTES)
-			return bw_fail(why, BW_ERR_INPUT, "%s: the path is too long", queue_of(place));
-		if (lstat(files[i].path, &st) != 0 && errno == ENOENT && i > 0)
-			return bw_fail(why, BW_ERR_IO, "%s: its data file is not beside it", files[0].path);
-		if (lstat(files[i].path, &st) != 0 && errno == ENOENT)
-			return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more", queue_id);
-		files[i].name = kinds[i];
-	}
-	*count = BW_QUEUE_FILES_MAX;
-	return BW_OK;
-}
-
-/* The control file goes first: a body alone is no message, but garbage that Sendmail sweeps. */
-static enum bw_err drop_locked(int dir, int control, const char *queue_id, struct bw_why *why)
-{
-	char name[NAME_BYTES], body[NAME_BYTES];
-
-	name_of("hf", queue_id, name);
-	name_of("df", queue_id, body);
-	if (flock(control, LOCK_EX | LOCK_NB) != 0)
-		return bw_fail(why, BW_ERR_IO, "%s: Sendmail is at work on it; try again", name);
-	if (unlinkat(dir, name, 0) != 0)
-		return agent_fail_errno(name, "could not be removed", why);
-	if (unlinkat(dir, body, 0) != 0 && errno != ENOENT)
-		return agent_fail_errno(body, "could not be removed", why);
-	return fsync(dir) == 0 ? BW_OK : agent_fail_errno(name, "could not be removed from the disk", why);
-}
-
-enum bw_err bw_agent_sendmail_drop(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
-{
-	char name[NAME_BYTES];
-	int dir = -1;
-	enum bw_err err = open_queue(place, &dir, why);
+	struct reading r;
+	struct sendmail_queue queue;
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
 
 	if (err != BW_OK)
 		return err;
-	name_of("hf", queue_id, name);
-	int control = openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	reading_init(&r, key, each, ctx);
+	for (size_t i = 0; err == BW_OK && i < queue.count; i++)
+		err = walk_directory(&r, &queue.at[i], why);
+	reading_done(&r);
+	sendmail_queue_close(&queue);
+	return err;
+}
 
-	err = control < 0 ? agent_fail_errno(name, "could not be opened", why) : drop_locked(dir, control, queue_id, why);
+/* --- files --- */
+
+static enum bw_err name_files(const struct sendmail_queue *queue, const char *queue_id, struct bw_queue_file *files, struct bw_why *why)
+{
+	static const char *const kinds[BW_QUEUE_FILES_MAX] = { "hf", "df" };
+
+	for (size_t i = 0; i < BW_QUEUE_FILES_MAX; i++) {
+		if (sendmail_queue_path(queue, kinds[i], queue_id, files[i].path)) {
+			files[i].name = kinds[i];
+			continue;
+		}
+		if (i > 0)
+			return bw_fail(why, BW_ERR_IO, "%s: its data file is not there", files[0].path);
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more", queue_id);
+	}
+	return BW_OK;
+}
+
+/* One part alone is not the message. */
+enum bw_err bw_agent_sendmail_files(const struct bw_mta_place *place, const char *queue_id,
+                                    struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)
+{
+	struct sendmail_queue queue;
+	struct sendmail_parts parts = { .count = 0 };
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
+
+	if (err != BW_OK)
+		return err;
+	err = name_files(&queue, queue_id, files, why);
+	if (err == BW_OK)
+		err = sendmail_queue_parts(&queue, queue_id, "hf", &parts, why);
+	if (err == BW_OK && parts.count > 1)
+		err = bw_fail(why, BW_ERR_LIMIT,
+		              "%s is one of %zu parts that Sendmail has made of a message: only root's breakwaterctl can archive such, so nothing is deleted",
+		              queue_id, parts.count);
+	if (err == BW_OK)
+		*count = BW_QUEUE_FILES_MAX;
+	free(parts.at);
+	sendmail_queue_close(&queue);
+	return err;
+}
+
+/* The message's own two files, then the control files of the other parts under their own names: they share the body. */
+static enum bw_err name_all(const struct sendmail_queue *queue, const struct sendmail_parts *parts, struct bw_queue_file *files,
+                            size_t *count, struct bw_why *why)
+{
+	enum bw_err err = name_files(queue, parts->at[parts->count - 1], files, why);
+	size_t n = BW_QUEUE_FILES_MAX;
+
+	for (size_t i = 0; err == BW_OK && i + 1 < parts->count; i++) {
+		if (!sendmail_queue_path(queue, "hf", parts->at[i], files[n].path))
+			continue;
+		files[n].name = strrchr(files[n].path, '/') + 1;
+		n++;
+	}
+	if (err == BW_OK)
+		*count = n;
+	return err;
+}
+
+enum bw_err bw_agent_sendmail_files_all(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file **files,
+                                        size_t *count, struct bw_why *why)
+{
+	struct sendmail_queue queue;
+	struct sendmail_parts parts = { .count = 0 };
+	struct bw_queue_file *all = NULL;
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
+
+	if (err != BW_OK)
+		return err;
+	err = sendmail_queue_parts(&queue, queue_id, "hf", &parts, why);
+	if (err == BW_OK) {
+		all = calloc(parts.count + BW_QUEUE_FILES_MAX, sizeof(*all));
+		for (size_t i = 0; all != NULL && i < parts.count + BW_QUEUE_FILES_MAX; i++)
+			all[i] = BW_QUEUE_FILE_NONE;
+		err = all == NULL ? bw_fail(why, BW_ERR_MEMORY, "no memory for %zu parts of a message", parts.count)
+		                  : name_all(&queue, &parts, all, count, why);
+	}
+	if (err == BW_OK)
+		*files = all;
+	else
+		free(all);
+	free(parts.at);
+	sendmail_queue_close(&queue);
+	return err;
+}
+
+/* The control file goes first: a body alone is no message, but garbage that Sendmail sweeps. */
+static enum bw_err drop_locked(const struct sendmail_queue *queue, const struct sendmail_directory *d, int control, const char *queue_id,
+                               struct bw_why *why)
+{
+	const struct sendmail_directory *has_body = sendmail_queue_find(queue, "df", queue_id);
+	char name[SENDMAIL_NAME_BYTES], body[SENDMAIL_NAME_BYTES];
+
+	sendmail_file_name("hf", queue_id, name);
+	sendmail_file_name("df", queue_id, body);
+	if (flock(control, LOCK_EX | LOCK_NB) != 0)
+		return bw_fail(why, BW_ERR_IO, "%s: Sendmail is at work on it; try again", name);
+	if (unlinkat(d->control, name, 0) != 0)
+		return agent_fail_errno(name, "could not be removed", why);
+	if (has_body != NULL && unlinkat(has_body->body, body, 0) != 0 && errno != ENOENT)
+		return agent_fail_errno(body, "could not be removed", why);
+	return fsync(d->control) == 0 ? BW_OK : agent_fail_errno(name, "could not be removed from the disk", why);
+}
+
+static enum bw_err drop_part(const struct sendmail_queue *queue, const char *queue_id, struct bw_why *why)
+{
+	const struct sendmail_directory *d = sendmail_queue_find(queue, "hf", queue_id);
+	char name[SENDMAIL_NAME_BYTES];
+
+	if (d == NULL)
+		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Sendmail's quarantine any more", queue_id);
+	sendmail_file_name("hf", queue_id, name);
+	int control = openat(d->control, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	enum bw_err err = control < 0 ? agent_fail_errno(name, "could not be opened", why) : drop_locked(queue, d, control, queue_id, why);
+
 	if (control >= 0)
 		close(control);
-	close(dir);
+	return err;
+}
+
+/* All parts, the one that the ledger names last: while it is there, the others are found again. */
+enum bw_err bw_agent_sendmail_drop(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	struct sendmail_queue queue;
+	struct sendmail_parts parts = { .count = 0 };
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
+
+	if (err != BW_OK)
+		return err;
+	err = sendmail_queue_parts(&queue, queue_id, "hf", &parts, why);
+	for (size_t i = 0; err == BW_OK && i < parts.count; i++)
+		err = drop_part(&queue, parts.at[i], why);
+	free(parts.at);
+	sendmail_queue_close(&queue);
+	return err;
+}
+
+enum bw_err bw_agent_sendmail_parts(const struct bw_mta_place *place, const char *queue_id, const char *kind, struct sendmail_parts *out,
+                                    struct bw_why *why)
+{
+	struct sendmail_queue queue;
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
+
+	if (err != BW_OK)
+		return err;
+	err = sendmail_queue_parts(&queue, queue_id, kind, out, why);
+	sendmail_queue_close(&queue);
 	return err;
 }
 
 /* --- back --- */
 
+/* Into the first directory: which it was is of no meaning to Sendmail, and it may be gone. */
 struct putting {
-	int dir;
+	const struct sendmail_queue *queue;
+	const struct sendmail_directory *to;
 	const char *queue_id;
-	enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why);
-	void *ctx;
 };
 
-/* Under a name that Sendmail does not look at ("xx..." is none of its kinds) until it is whole and on the disk. */
-static enum bw_err put_file(const struct putting *p, struct bw_archived *from, const struct archived_file *file, struct bw_why *why)
+/* A message of that id, quarantined or not: an attempt before this one has brought it back. */
+static bool is_there(const struct putting *p, const char *queue_id)
 {
-	char name[NAME_BYTES], temporary[NAME_BYTES];
+	return sendmail_queue_find(p->queue, "hf", queue_id) != NULL || sendmail_queue_find(p->queue, "qf", queue_id) != NULL;
+}
 
-	name_of(file->name, p->queue_id, name);
-	name_of("xx", p->queue_id, temporary);
-	unlinkat(p->dir, temporary, 0);
-	int fd = openat(p->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+/* Under a name that Sendmail does not look at ("xx..." is none of its kinds) until it is whole and on the disk. */
+static enum bw_err put_file(const struct putting *p, struct bw_archived *from, const struct archived_file *file, const char *name,
+                            struct bw_why *why)
+{
+	int dir = strncmp(name, "df", 2) == 0 ? p->to->body : p->to->control;
+	char temporary[SENDMAIL_NAME_BYTES];
+
+	sendmail_file_name("xx", name + 2, temporary);
+	unlinkat(dir, temporary, 0);
+	int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return agent_fail_errno(temporary, "could not be made in the queue", why);
@@ -275,60 +375,89 @@ static enum bw_err put_file(const struct putting *p, struct bw_archived *from, c
 	if (err == BW_OK && (fchown(fd, file->uid, file->gid) != 0 || fchmod(fd, file->mode) != 0 || fsync(fd) != 0))
 		err = agent_fail_errno(name, "could not be written as its owner's", why);
 	close(fd);
-	if (err == BW_OK && (renameat(p->dir, temporary, p->dir, name) != 0 || fsync(p->dir) != 0))
+	if (err == BW_OK && (renameat(dir, temporary, dir, name) != 0 || fsync(dir) != 0))
 		err = agent_fail_errno(name, "could not be given its name", why);
 	if (err != BW_OK)
-		unlinkat(p->dir, temporary, 0);
+		unlinkat(dir, temporary, 0);
 	return err;
 }
 
-/* The archive has the control file first, and the message is there once that has its name; so the body must be there before. The
- * archive is read twice: to its end, for the body, and again for the control file. */
-static enum bw_err put_kind(const struct putting *p, struct bw_archived *from, const char *kind, struct bw_why *why)
+/* What becomes of one file of the archive in one of the passes over it; without a name it is passed by. */
+typedef enum bw_err name_fn(const struct putting *p, const char *archived, char name[SENDMAIL_NAME_BYTES], struct bw_why *why);
+
+static enum bw_err name_body(const struct putting *p, const char *archived, char name[SENDMAIL_NAME_BYTES], struct bw_why *why)
+{
+	(void)why;
+	if (strcmp(archived, "df") == 0)
+		sendmail_file_name("df", p->queue_id, name);
+	return BW_OK;
+}
+
+/* A further part: the body gets one more name, as Sendmail gives it. */
+static enum bw_err name_part(const struct putting *p, const char *archived, char name[SENDMAIL_NAME_BYTES], struct bw_why *why)
+{
+	char own[SENDMAIL_NAME_BYTES], link[SENDMAIL_NAME_BYTES];
+
+	if (strlen(archived) <= 2)
+		return BW_OK;
+	if (strncmp(archived, "hf", 2) != 0 || !bw_agent_sendmail_is_id(archived + 2))
+		return bw_fail(why, BW_ERR_CORRUPT, "the archive has a file \"%s\", which Sendmail has not", archived);
+	if (is_there(p, archived + 2))
+		return BW_OK;
+	sendmail_file_name("df", p->queue_id, own);
+	sendmail_file_name("df", archived + 2, link);
+	if (linkat(p->to->body, own, p->to->body, link, 0) != 0 && errno != EEXIST)
+		return agent_fail_errno(link, "could not be given its name", why);
+	bw_slice_copy(bw_slice_of(archived), name, SENDMAIL_NAME_BYTES);
+	return BW_OK;
+}
+
+static enum bw_err name_control(const struct putting *p, const char *archived, char name[SENDMAIL_NAME_BYTES], struct bw_why *why)
+{
+	(void)why;
+	if (strcmp(archived, "hf") == 0)
+		sendmail_file_name("hf", p->queue_id, name);
+	return BW_OK;
+}
+
+static enum bw_err put_pass(const struct putting *p, struct bw_archived *from, name_fn *name_it, struct bw_why *why)
 {
 	struct archived_file file;
 	enum bw_err err = archived_rewind(from, why);
 
 	while (err == BW_OK) {
+		char name[SENDMAIL_NAME_BYTES] = "";
+
 		err = archived_next(from, &file, why);
-		if (err == BW_OK && strcmp(file.name, "hf") != 0 && strcmp(file.name, "df") != 0)
+		if (err != BW_OK)
+			break;
+		if (strcmp(file.name, "hf") != 0 && strcmp(file.name, "df") != 0 && strlen(file.name) <= 2)
 			return bw_fail(why, BW_ERR_CORRUPT, "the archive has a file \"%s\", which Sendmail has not", file.name);
+		err = name_it(p, file.name, name, why);
 		if (err == BW_OK)
-			err = strcmp(file.name, kind) == 0 ? put_file(p, from, &file, why) : archived_copy(from, &file, -1, why);
+			err = name[0] != '\0' ? put_file(p, from, &file, name, why) : archived_copy(from, &file, -1, why);
 	}
 	return err == BW_ERR_NOT_FOUND ? BW_OK : err;
 }
 
-/* A message of that id, quarantined or not: an attempt before this one has brought it back. */
-static bool is_there(int dir, const char *queue_id)
-{
-	static const char *const kinds[] = { "hf", "qf" };
-	char name[NAME_BYTES];
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		name_of(kinds[i], queue_id, name);
-		if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			return true;
-	}
-	return false;
-}
-
+/* The body must be there before any control file, and the control file that the ledger names comes last: once it is there, all is. */
 enum bw_err bw_agent_sendmail_put(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
                                   enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx,
                                   struct bw_why *why)
 {
-	struct putting p = { .dir = -1, .queue_id = queue_id, .note = note, .ctx = ctx };
-	enum bw_err err = open_queue(place, &p.dir, why);
+	static name_fn *const passes[] = { name_body, name_part, name_control };
+	struct sendmail_queue queue;
+	enum bw_err err = sendmail_queue_open(place, &queue, why);
 
 	if (err != BW_OK)
 		return err;
-	if (!is_there(p.dir, queue_id)) {
+	const struct putting p = { &queue, &queue.at[0], queue_id };
+
+	if (!is_there(&p, queue_id)) {
 		err = note(ctx, queue_id, why);
-		if (err == BW_OK)
-			err = put_kind(&p, from, "df", why);
-		if (err == BW_OK)
-			err = put_kind(&p, from, "hf", why);
+		for (size_t i = 0; err == BW_OK && i < sizeof(passes) / sizeof(passes[0]); i++)
+			err = put_pass(&p, from, passes[i], why);
 	}
-	close(p.dir);
+	sendmail_queue_close(&queue);
 	return err;
 }

@@ -1,9 +1,11 @@
 /* Sendmail: -Q -qQ takes a message out of quarantine, -QREASON puts one in, -q has it delivered now; -qI says which message is meant. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "order.h"
 #include "reading.h"
+#include "sendmail-queue.h"
 #include "sendmail.h"
 
 /* Six characters of time and two of sequence, in Sendmail's base 60, then the process id in six digits or more (its queue.c). */
@@ -100,12 +102,25 @@ static enum bw_err change(const struct bw_mta_place *place, const char *const wo
 	return err;
 }
 
-static enum bw_err release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err release_part(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	static const char *const take_out[WORDS] = { "-v", "-Q", "-qQ" };
 	enum bw_err err = check_listed(place, queue_id, true, why);
 
 	return err == BW_OK ? change(place, take_out, queue_id, "Removed quarantine", why) : err;
+}
+
+/* All parts, the one that the ledger names last: while it is held, the others are found again. */
+static enum bw_err release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	struct sendmail_parts parts = { .count = 0 };
+	enum bw_err err = bw_agent_sendmail_is_id(queue_id) ? bw_agent_sendmail_parts(place, queue_id, "hf", &parts, why)
+	                                                    : bw_fail(why, BW_ERR_INPUT, "\"%s\" is no queue id of Sendmail", queue_id);
+
+	for (size_t i = 0; err == BW_OK && i < parts.count; i++)
+		err = release_part(place, parts.at[i], why);
+	free(parts.at);
+	return err;
 }
 
 /* A message that is being delivered is locked, and passed by. */
@@ -117,7 +132,7 @@ static enum bw_err hold(const struct bw_mta_place *place, const char *queue_id, 
 	return err == BW_OK ? change(place, put_in, queue_id, "Quarantined with", why) : err;
 }
 
-static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+static enum bw_err deliver_part(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	static const char *const run_queue[WORDS] = { NULL };
 	struct bw_buf said;
@@ -130,6 +145,17 @@ static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_i
 	return err;
 }
 
+static enum bw_err deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
+{
+	struct sendmail_parts parts = { .count = 0 };
+	enum bw_err err = bw_agent_sendmail_parts(place, queue_id, "qf", &parts, why);
+
+	for (size_t i = 0; err == BW_OK && i < parts.count; i++)
+		err = deliver_part(place, parts.at[i], why);
+	free(parts.at);
+	return err;
+}
+
 const struct bw_mta bw_agent_sendmail = {
 	.name = "sendmail",
 	.is_queue_id = bw_agent_sendmail_is_id,
@@ -138,6 +164,7 @@ const struct bw_mta bw_agent_sendmail = {
 	.look = bw_agent_sendmail_look,
 	.each = bw_agent_sendmail_each,
 	.files = bw_agent_sendmail_files,
+	.files_all = bw_agent_sendmail_files_all,
 	.hold = hold,
 	.drop = bw_agent_sendmail_drop,
 	.put = bw_agent_sendmail_put,

@@ -83,6 +83,19 @@ static bool note_kind(void *ctx, const struct bw_held *row)
 	return !k->postfix || !k->sendmail;
 }
 
+/* Of several queue directories (PARENT/NAME*), the one above them. */
+static bool queue_is_there(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = strlen(path);
+	char parent[4096];
+
+	if (n == 0 || path[n - 1] != '*' || slash == NULL)
+		return access(path, F_OK) == 0;
+	bw_slice_copy((struct bw_slice){ path, (size_t)(slash - path) }, parent, sizeof(parent));
+	return access(parent, F_OK) == 0;
+}
+
 /* Those that the command line names; else those that the configuration names, or that the ledger has had messages of; a ledger that is gone tells nothing, and then it is the
  * one whose queue is there. */
 static enum bw_cli_exit find_kinds(struct cli *c, struct kinds *k)
@@ -100,7 +113,7 @@ static enum bw_cli_exit find_kinds(struct cli *c, struct kinds *k)
 	enum bw_err err = c->store->ops->held_each(c->store, &all, note_kind, k, &c->why);
 
 	if (err == BW_OK && !k->postfix && !k->sendmail) {
-		k->sendmail = access(config->hold.sendmail_queue, F_OK) == 0;
+		k->sendmail = queue_is_there(config->hold.sendmail_queue);
 		k->postfix = !k->sendmail;
 	}
 	return bw_cli_fail_err(err);

@@ -300,8 +300,108 @@ class Sendmail(Batch, SendmailCase):
 
     def delete_by_hand(self, queue_id):
         for kind in ("hf", "df"):
-            os.unlink(self.mta.queue / f"{kind}{queue_id}")
+            os.unlink(self.mta.file(kind, queue_id))
 
     def unmark(self, queue_id):
-        path = self.mta.queue / f"hf{queue_id}"
+        path = self.mta.file("hf", queue_id)
         path.write_bytes(path.read_bytes().replace(b"X-Breakwater-Held", b"X-Somebody-Elses!"))
+
+
+class SeveralQueues(Sendmail):
+    """QueueDirectory with a last "*", and subdirectories qf, df and xf in each."""
+
+    def started(self, **more):
+        super().started(queues=3, **more)
+
+    def test_they_are_all_used(self):
+        self.started()
+        self.hold(12)
+        self.assertGreater(sum(bool(list(folder.iterdir())) for folder in self.mta.queue.glob("q*/qf")), 1)
+        self.assertEqual([], [path for path in self.mta.queue.glob("q*/*") if path.is_file()])
+
+
+class Parts(Held, SendmailCase):
+    """An envelope that Sendmail splits after it was judged waits as several messages with one entry: what is done to it is done to all."""
+
+    MC = "QUEUE_GROUP(`mqueue', `P=/var/spool/mqueue{star}, r=1')dnl"
+    PEOPLE = [LIST, "bob@nhs.example", "eve@nhs.example"]
+
+    def hold_parts(self, queues=0):
+        """The entry of a message in three parts."""
+        self.started(mc=self.MC.format(star="/q*" if queues else ""), queues=queues)
+        self.accepted(self.send("u1@nhs.example", self.PEOPLE, mails.post("u1@nhs.example", LIST)))
+        place.wait_until(lambda: len(self.mta.held()) == 3, "three parts wait", 10)
+        entry, = self.breakwater.held()
+        self.assertEqual(40002, entry["deliveries"])
+        return entry
+
+    def expect_once(self):
+        self.mta.settle()
+        place.wait_until(lambda: len(self.sink.messages) >= 3, "three parts arrive", 20)
+        self.assertEqual([1, 1, 1], [self.sink.count(address) for address in self.PEOPLE])
+
+    def test_released(self):
+        for queues in (0, 3):
+            with self.subTest(queues):
+                entry = self.hold_parts(queues)
+                self.held_ctl("release", "--force", entry["id"])
+                self.assertEqual(set(), self.mta.held())
+                self.expect_once()
+                self.doCleanups()
+
+    def test_deleted_and_restored(self):
+        for queues in (0, 3):
+            with self.subTest(queues):
+                entry = self.hold_parts(queues)
+                parts = self.mta.held()
+                before = sorted(self.mta.text_of(part) for part in parts)
+                self.held_ctl("delete", entry["id"])
+                self.assertEqual([], [path for path in self.mta.queue.rglob("*[0-9]") if path.is_file()])
+                self.assertEqual([], self.reconcile("--yes"))
+                self.held_ctl("restore", entry["id"])
+                self.assertEqual(parts, self.mta.held())
+                self.assertEqual(before, sorted(self.mta.text_of(part) for part in parts))
+                self.assertEqual([], self.reconcile("--yes"))
+                self.held_ctl("release", "--force", entry["id"])
+                self.expect_once()
+                self.doCleanups()
+
+    def test_one_part_went_by_hand(self):
+        """The entry waits on for the others, even if it was the one that it names."""
+        entry = self.hold_parts()
+        first = entry["queue_id"]
+        self.mta.command("-Q", "-qQ", f"-qI{first}")
+        self.mta.command(f"-qI{first}")
+        place.wait_until(lambda: len(self.sink.messages) == 1, "one part arrives", 20)
+        self.age(first)
+        found, = self.reconcile("--yes")
+        self.assertEqual((entry["id"], "returned"), (found["id"], found["found"]))
+        self.assertIn(found["queue_id"], self.mta.held())
+        self.assertEqual([], self.reconcile("--yes"))
+        self.held_ctl("release", "--force", entry["id"])
+        self.expect_once()
+
+    def test_a_deletion_that_was_broken_off(self):
+        """Some parts are in the archive alone: nothing throws it away before the deletion was done, and undone."""
+        entry = self.hold_parts()
+        parts = self.mta.held()
+        before = {part: {kind: self.mta.file(kind, part).read_bytes() for kind in ("hf", "df")} for part in parts}
+        self.held_ctl("delete", entry["id"])
+        # As a kill after the first of three has left it.
+        gone = min(parts - {entry["queue_id"]})
+        body = self.mta.queue / f"df{entry['queue_id']}"
+        body.write_bytes(before[entry["queue_id"]]["df"])
+        for part in parts - {gone}:
+            (self.mta.queue / f"hf{part}").write_bytes(before[part]["hf"])
+            if part != entry["queue_id"]:
+                os.link(body, self.mta.queue / f"df{part}")
+        place.run_sql(self.breakwater.directory / "store.db", "UPDATE held SET state = 0")
+        self.assertEqual([], self.reconcile("--yes"))
+        done = self.breakwater.run_ctl("--yes", "held", "release", "--force", entry["id"])
+        self.assertIn("delete it, then restore it", done.stderr)
+        self.held_ctl("delete", entry["id"])
+        self.assertEqual(set(), self.mta.held())
+        self.held_ctl("restore", entry["id"])
+        self.assertEqual(parts, self.mta.held())
+        self.held_ctl("release", "--force", entry["id"])
+        self.expect_once()

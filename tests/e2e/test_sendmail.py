@@ -18,12 +18,12 @@ LISTS = (daemon.mail_list(LIST, 40000, posters=[f"inside:{POSTER}"]),)
 class SendmailCase(Case):
     """As Case, with Sendmail. Clients are told apart by their loopback address alone; no one logs in."""
 
-    def started(self, with_daemon=True, mc="", sections=None, lists=LISTS, **more):
+    def started(self, with_daemon=True, mc="", sections=None, queues=0, lists=LISTS, **more):
         self.scratch = place.Scratch("sendmail")
         self.addCleanup(self.scratch.remove)
         self.sink = sink.Sink()
         self.addCleanup(self.sink.close)
-        self.mta = sendmail.Sendmail(self.scratch / "sendmail", self.sink.port, more=mc)
+        self.mta = sendmail.Sendmail(self.scratch / "sendmail", self.sink.port, more=mc, queues=queues)
         self.breakwater = daemon.Daemon(self.scratch, lists=lists,
                                         socket_path=self.mta.milter_socket, user=daemon.USER, sections={"internal": INTERNAL, **(sections or {})},
                                         mta=self.mta, **more)

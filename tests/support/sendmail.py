@@ -34,6 +34,7 @@ define(`confDOMAIN_NAME', `mx.{domain}')dnl
 define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
 define(`confPID_FILE', `/run/sendmail.pid')dnl
 define(`ALIAS_FILE', `')dnl
+define(`QUEUE_DIR', `{queue_dir}')dnl
 define(`LOCAL_MAILER_PATH', `/bin/false')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confDONT_PROBE_INTERFACES', `True')dnl
@@ -94,10 +95,11 @@ class Syslog:
 class Sendmail:
     """Sendmail(directory, sink_port).start(); speak SMTP to .port (MTA) or .submission_port (MSA); .stop().
 
-    `more`: further lines of the .mc. `milter=False` leaves breakwater out.
+    `more`: further lines of the .mc. `milter=False` leaves breakwater out. `queues`: so many queue directories, each with
+    subdirectories qf, df and xf; 0: one without.
     """
 
-    def __init__(self, directory, sink_port, milter=True, domain="nhs.example", more=""):
+    def __init__(self, directory, sink_port, milter=True, domain="nhs.example", more="", queues=0):
         if os.geteuid() != 0:
             raise PermissionError("a private Sendmail needs root: it runs in a chroot")
         self.package = place.UNPACKED / "sendmail" / "root"
@@ -106,6 +108,7 @@ class Sendmail:
         self.directory = Path(directory)
         self.root = self.directory / "root"
         self.queue = self.root / "var/spool/mqueue"
+        self.queues = queues
         self.commands = self.directory / "commands"
         self.maillog = self.directory / "maillog"
         self.port = place.free_port()
@@ -123,7 +126,7 @@ class Sendmail:
     @property
     def sendmail_queue(self):
         """What breakwater calls hold.sendmail_queue."""
-        return self.queue
+        return self.queue / "q*" if self.queues else self.queue
 
     # -- making it
 
@@ -131,6 +134,9 @@ class Sendmail:
         for name in ("etc/mail", "usr/sbin", "run/breakwater", "var/spool", "dev", "tmp"):
             (self.root / name).mkdir(parents=True)
         self.queue.mkdir(mode=0o700)
+        for i in range(self.queues):
+            for name in ("", "qf", "df", "xf"):
+                (self.queue / f"q{i}" / name).mkdir(mode=0o700)
         self.commands.mkdir()
         (self.root / "dev/null").touch()
         for name, text in ETC.items():
@@ -158,7 +164,8 @@ class Sendmail:
         cf = self.package / "usr/share/sendmail/cf"
         source = self.root / "etc/mail/sendmail.mc"
         source.write_text(MC.format(cf=cf, domain=domain, sink_port=sink_port, port=self.port, submission=self.submission_port,
-                                    submission_name=SUBMISSION_NAME, example=EXAMPLE.read_text() if milter else "", more=more))
+                                    submission_name=SUBMISSION_NAME, queue_dir="/var/spool/mqueue" + ("/q*" if self.queues else ""),
+                                    example=EXAMPLE.read_text() if milter else "", more=more))
         done = subprocess.run([self.package / "usr/bin/m4", f"-D_CF_DIR_={cf}/", source], capture_output=True, text=True,
                               timeout=60, check=False)
         if done.returncode != 0 or done.stderr:
@@ -242,8 +249,12 @@ class Sendmail:
 
     def text_of(self, queue_id):
         """A queued message: its control file (envelope, header fields) and its body."""
-        return "".join(path.read_text(errors="replace") for kind in ("hf", "qf", "df")
-                       if (path := self.queue / f"{kind}{queue_id}").exists())
+        return "".join(path.read_text(errors="replace") for kind in ("hf", "qf", "df") for path in self.queue.rglob(f"{kind}{queue_id}"))
+
+    def file(self, kind, queue_id):
+        """The path of one of its files."""
+        path, = self.queue.rglob(f"{kind}{queue_id}")
+        return path
 
     def log_text(self):
         try:
@@ -253,5 +264,5 @@ class Sendmail:
 
     def settle(self, seconds=30):
         """Waits until nothing but quarantined mail is queued. Files, not mailq: it leaves out what is not yet complete."""
-        place.wait_until(lambda: not [f for f in os.listdir(self.queue) if f[:2] in ("qf", "tf", "xf")],
+        place.wait_until(lambda: not [f for f in self.queue.rglob("??*[0-9]") if f.name[:2] in ("qf", "tf", "xf")],
                          "the queue holds nothing but quarantined mail", seconds, 0.1)
