@@ -428,13 +428,41 @@ static void the_clock_was_ahead(void **state)
 	assert_true(out.now_ms >= now_ms);
 }
 
+/* Whether a root is proven stands in a text that versions before carry along: as they write a conversation anew, nothing is lost; what they
+ * found is not proven. */
+static void an_older_version_carries_the_root(void **state)
+{
+	static const char rewrite[] =
+		"EVAL \"local h=KEYS[1] for _,f in ipairs(redis.call('HKEYS',h)) do if f:byte()==99 then local t=redis.call('HGET',h,f) "
+		"if t:byte()~=1 then return 'format' end local a,b,c,d,e,g=struct.unpack('>Bc16I6I6I4I6',t) "
+		"local root=t:sub(40) if ARGV[1]~='' then root=ARGV[1] end "
+		"redis.call('HSET',h,f,struct.pack('>Bc16I6I6I4I6',a,b,c,d,e,g)..root) end end return 'done'\" 1 %s %s";
+	struct scene *c = *state;
+	char keys[3][128], command[1024];
+	struct bw_count_in in = mail(0, "root", "comms", NULL);
+
+	in.root_trusted = true;
+	struct bw_redirect_in ask_for = { .list = in.list, .conversation = count(c->store, &in).conversation, .message = hash_of("r"), .limit = 9,
+		                              .memory_ms = WEEK };
+	struct bw_redirect_out out;
+
+	list_keys(c, keys);
+	for (int older = 0; older < 2; older++) {
+		snprintf(command, sizeof(command), rewrite, keys[0], older ? "root@example.org" : "\"\"");
+		assert_non_null(strstr(ask(c, command), "done"));
+		assert_ok(c->store->ops->redirect(c->store, &ask_for, &out, 1, &why));
+		assert_string_equal(out.root_sender, "root@example.org");
+		assert_int_equal(out.root_trusted, !older);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SCENE(two_connections_and_one_call_a_list), SCENE(every_key_has_an_end),  SCENE(no_threshold_is_stored),
 		SCENE(posts_are_bounded),
 		SCENE(counting_keeps_a_busy_list_small),    SCENE(expiry_leaves_nothing), SCENE(hostile_names),
-		SCENE(hosts_are_upgraded_one_by_one), SCENE(a_newer_format_is_refused), SCENE(the_clock_was_ahead),
+		SCENE(hosts_are_upgraded_one_by_one),      SCENE(a_newer_format_is_refused), SCENE(an_older_version_carries_the_root), SCENE(the_clock_was_ahead),
 	};
 
 	return cmocka_run_group_tests_name("redis-keys", tests, NULL, NULL);
