@@ -206,8 +206,9 @@ enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, cons
 	reach(k, BW_FAULT_DELETE_ARCHIVED);
 	err = mta->drop(&its, queue_id, why);
 	if (err != BW_OK) {
-		/* It is still held, or went another way: not a deleted message. But parts of it may be. */
-		if (!agent_archive_has_more(k, mta, &its, &entry->id, queue_id))
+		/* It is still held, or went another way: not a deleted message. But parts of it may be, and where nothing has answered it
+		 * may be nowhere else by now. */
+		if (err != BW_ERR_IO && err != BW_ERR_STORE && err != BW_ERR_MEMORY && !agent_archive_has_more(k, mta, &its, &entry->id, queue_id))
 			archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, NULL);
 		return err;
 	}

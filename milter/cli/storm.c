@@ -4,6 +4,8 @@
 
 #include "batch.h"
 #include "bw/parse.h"
+#include "bw/stores.h"
+#include "ordering.h"
 
 /* --- selecting --- */
 
@@ -18,6 +20,8 @@ struct message {
 
 struct selecting {
 	struct entries *out;
+	struct bw_slice host;   /* only its own messages can be worked on; "": orders reach every host */
+	int64_t others, copies; /* messages of other hosts, then */
 	const char *conversation; /* beginning of its hex digits; NULL any */
 	struct bw_slice list;     /* "" any */
 	bool from[BW_POST_STATE_COUNT];
@@ -38,7 +42,13 @@ static bool end_message(struct selecting *s)
 {
 	struct message *m = &s->message;
 
-	return m->held.list_count == 0 || !m->wanted || bw_cli_entries_add(s->out, &m->held);
+	if (m->held.list_count == 0 || !m->wanted)
+		return true;
+	if (s->host.n == 0 || bw_slice_equal(m->held.host, s->host))
+		return bw_cli_entries_add(s->out, &m->held);
+	s->others++;
+	s->copies += m->held.deliveries;
+	return true;
 }
 
 static void begin_message(struct message *m, const struct bw_post *row)
@@ -91,6 +101,7 @@ static enum bw_cli_exit select_posts(struct cli *c, struct selecting *s)
 	const struct bw_post_query query = { .since_ms = c->args.since_ms > 0 ? c->now_ms - c->args.since_ms : 0 };
 	enum bw_cli_exit code;
 
+	s->host = bw_cli_has_orders(c) && bw_stores_is_redis(bw_cli_config(c)) ? BW_S("") : bw_slice_of(c->host);
 	s->message.texts = bw_arena_new((size_t)1 << 20);
 	if (s->message.texts == NULL)
 		return bw_cli_fail(c, BW_CLI_NO, "no memory for the accepted messages");
@@ -149,20 +160,31 @@ static int by_host(const void *a, const void *b)
 }
 
 /* "at most", for what was delivered since is no longer queued. */
-static void say_hosts(struct cli *c, struct entries *e)
+static void say_copies(struct cli *c, const char *where, int64_t messages, int64_t copies, const char *rest)
 {
-	struct bw_buf deliveries;
+	struct bw_buf text;
 
-	qsort(e->at, e->count, sizeof(e->at[0]), by_host);
+	bw_buf_init(&text, 40);
+	bw_print_count(&text, copies);
+	bw_cli_say(c, STYLE_PLAIN, "%s: %lld message%s, at most %s copies%s", where, (long long)messages, messages == 1 ? "" : "s",
+	           bw_buf_text(&text), rest);
+	bw_buf_done(&text);
+}
+
+static void say_hosts(struct cli *c, const struct selecting *s)
+{
+	struct entries *e = s->out;
+
+	if (s->others > 0)
+		say_copies(c, "other hosts", s->others, s->copies, "; without orders (hold.order_key) it is to be done there");
+	if (e->count > 0)
+		qsort(e->at, e->count, sizeof(e->at[0]), by_host);
 	for (size_t i = 0, n; i < e->count; i += n) {
 		int64_t sum = 0;
 
 		for (n = 0; i + n < e->count && strcmp(e->at[i + n].host, e->at[i].host) == 0; n++)
 			sum += e->at[i + n].deliveries;
-		bw_buf_init(&deliveries, 40);
-		bw_print_count(&deliveries, sum);
-		bw_cli_say(c, STYLE_PLAIN, "%s: %zu message%s, at most %s copies", e->at[i].host, n, n == 1 ? "" : "s", bw_buf_text(&deliveries));
-		bw_buf_done(&deliveries);
+		say_copies(c, e->at[i].host, (int64_t)n, sum, "");
 	}
 }
 
@@ -224,13 +246,13 @@ static enum bw_cli_exit run(struct cli *c, const struct batch *batch, struct sel
 		code = select_posts(c, s);
 	if (code == BW_CLI_DONE)
 		code = check_one(c, s);
+	if (code == BW_CLI_DONE)
+		say_hosts(c, s);
 	if (code == BW_CLI_DONE && e.count == 0)
-		code = bw_cli_fail(c, BW_CLI_NO, "no accepted message of the last days that is %s is selected",
-		                   s->from[BW_POST_FROZEN] ? "frozen" : "queued");
-	if (code == BW_CLI_DONE) {
-		say_hosts(c, &e);
+		code = bw_cli_fail(c, BW_CLI_NO, "no accepted message of the last days that is %s is selected%s",
+		                   s->from[BW_POST_FROZEN] ? "frozen" : "queued", s->others > 0 ? " on this host" : "");
+	if (code == BW_CLI_DONE)
 		code = bw_cli_batch_do(c, batch, &e);
-	}
 	bw_cli_entries_done(&e);
 	return code;
 }

@@ -132,6 +132,19 @@ class Frozen:
                 self.assertEqual(code, self.storm_ctl(*arguments).returncode)
         self.assertEqual(({post: "queued"}, set()), (self.states(), self.mta.held()))
 
+    def test_other_hosts(self):
+        """Without orders each host freezes its own, and says what is elsewhere."""
+        post, other = self.stuck()
+        columns = "queue_id, mta, list, conversation, sender, message_id, deliveries, accepted_ms, state, state_ms, format"
+        self.change(f"INSERT INTO post(id, host, {columns}) SELECT x'0123456789abcdef0123456789abcdef', 'mx2', {columns} FROM post")
+        shown = self.done("freeze", "--list", LIST)
+        self.assertIn("other hosts: 1 message, at most 40,000 copies", shown)
+        self.assertIn("mx1: 1 message, at most 40,000 copies", shown)
+        self.assertEqual({post}, self.mta.held())
+        result = self.storm_ctl("freeze", "--list", LIST)
+        self.assertEqual(1, result.returncode)
+        self.assertIn("on this host", result.stderr)
+
     def test_killed_in_between(self):
         """The store said it first: a freeze that got no further ends as thawed, a drop that did ends as dropped."""
         post, other = self.stuck()
