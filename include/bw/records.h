@@ -58,6 +58,7 @@ struct bw_held {
 	int64_t deliveries, size_bytes, held_ms; /* deliveries of all lists and single recipients together */
 	struct bw_hash message;              /* identity, to mark it accepted on release */
 	enum bw_side side;
+	bool automatic;                      /* a program wrote it: nobody is told that it waits (RFC 3834) */
 	enum bw_held_state state;
 	int64_t state_ms;
 	struct bw_slice state_by;

@@ -85,6 +85,7 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 		.held_ms = out->now_ms > 0 ? out->now_ms : (f->now_ms > 0 ? f->now_ms : bw_clock_now_ms()),
 		.message = in->message,
 		.side = in->side,
+		.automatic = f->header.class != BW_CLASS_HUMAN || f->header.auto_generated,
 		.state = BW_HELD_WAITING,
 	};
 

@@ -6,7 +6,7 @@
 #include "redis-site.h"
 #include "store-internal.h"
 
-enum { PUT_ARGUMENTS = 20, OF_LIST = 4, ROWS_A_PAGE = 128 };
+enum { PUT_ARGUMENTS = 21, OF_LIST = 4, ROWS_A_PAGE = 128 };
 
 /* --- put --- */
 
@@ -36,6 +36,7 @@ static void add_held(struct bw_redis_exchange *x, const struct bw_held *h)
 		bw_redis_add_hash(x, &h->lists[i].conversation);
 		bw_redis_add_number(x, h->lists[i].deliveries);
 	}
+	bw_redis_add_number(x, h->automatic);
 }
 
 enum bw_err bw_redis_held_put(struct bw_store *store, const struct bw_held *held, struct bw_why *why)
@@ -255,6 +256,7 @@ static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 	row.state_by = bw_redis_take_text(record);
 	bw_redis_take_flag(record); /* what its lists are owed */
 	row.list_count = take_lists(record, lists);
+	row.automatic = bw_redis_row_more(record) && bw_redis_take_flag(record); /* older entries end with their lists */
 	return !record->bad && taker->each(taker->ctx, &row);
 }
 

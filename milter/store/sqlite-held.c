@@ -18,7 +18,7 @@ static enum bw_err run_put(struct bw_sqlite_lane *lane, void *arg, struct bw_why
 	                   TEXT(bw_sqlite_cut(h->sender)), TEXT(bw_sqlite_cut(h->identity)), TEXT(bw_sqlite_cut(h->message_id)),
 	                   TEXT(bw_sqlite_cut(h->subject)), INT(h->deliveries), INT(h->size_bytes),
 	                   INT(bw_sqlite_now(lane, h->held_ms)), HASH(&h->message), INT(h->side), INT(h->state), INT(h->state_ms),
-	                   TEXT(bw_sqlite_cut(h->state_by)), INT(BW_SQLITE_FORMAT)));
+	                   TEXT(bw_sqlite_cut(h->state_by)), INT(BW_SQLITE_FORMAT), INT(h->automatic)));
 	for (size_t i = 0; i < h->list_count; i++) {
 		const struct bw_held_list *l = &h->lists[i];
 
@@ -174,6 +174,7 @@ static void read_row(struct bw_sqlite_lane *lane, sqlite3_stmt *row, struct bw_a
 		.state = (enum bw_held_state)bw_sqlite_word(lane, row, 18, BW_HELD_STATE_COUNT),
 		.state_ms = sqlite3_column_int64(row, 19),
 		.state_by = bw_sqlite_keep(arena, row, 20),
+		.automatic = sqlite3_column_int64(row, 21) != 0,
 	};
 	read_lists(lane, sqlite3_column_int64(row, 0), arena, out);
 }

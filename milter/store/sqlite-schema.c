@@ -116,7 +116,13 @@ static const char later[] =
 	"CREATE TRIGGER IF NOT EXISTS held_gone AFTER DELETE ON held BEGIN DELETE FROM held_list WHERE held = old.seq; END;";
 
 /* Columns that they may lack. */
-static const char later_conversation[] = "ALTER TABLE event ADD COLUMN conversation BLOB;";
+static const struct {
+	const char *look, *add;
+} later_columns[] = {
+	{ "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'conversation'", "ALTER TABLE event ADD COLUMN conversation BLOB;" },
+	{ "SELECT count(*) FROM pragma_table_info('held') WHERE name = 'automatic'",
+	  "ALTER TABLE held ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0;" },
+};
 
 /* The directory: each source has rows of its own. Older files have one row an address, in a table that is emptied into this one. */
 static const char directory[] =
@@ -192,10 +198,16 @@ static enum bw_err look(struct bw_sqlite_lane *lane, bool *empty, struct bw_why 
 
 static enum bw_err make_columns(struct bw_sqlite_lane *lane, struct bw_why *why)
 {
-	int64_t there = 0;
-	enum bw_err err = read_number(lane, "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'conversation'", &there, why);
+	enum bw_err err = BW_OK;
 
-	return err == BW_OK && there == 0 ? execute(lane, later_conversation, why) : err;
+	for (size_t i = 0; i < sizeof(later_columns) / sizeof(later_columns[0]) && err == BW_OK; i++) {
+		int64_t there = 0;
+
+		err = read_number(lane, later_columns[i].look, &there, why);
+		if (err == BW_OK && there == 0)
+			err = execute(lane, later_columns[i].add, why);
+	}
+	return err;
 }
 
 static enum bw_err make_directory(struct bw_sqlite_lane *lane, struct bw_why *why)

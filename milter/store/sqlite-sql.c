@@ -16,7 +16,7 @@
 #define OFFER_COLUMNS "offer_flags, offer_seen, accepted_ms, prior_ms, at_ms, deliveries"
 #define HELD_COLUMNS                                                                                  \
 	"seq, id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, message_id, " \
-	"subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by"
+	"subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by, automatic"
 #define HELD_FILTER                                                                                            \
 	" AND (NOT ?4 OR conversation = ?5) AND (?6 = '' OR list = ?6 OR seq IN (SELECT held FROM held_list l "    \
 	"WHERE l.list = ?6)) AND (NOT ?7 OR state = ?8) AND held_ms >= ?9 ORDER BY seq"
@@ -189,8 +189,8 @@ static const char *const texts[] = {
 	[BW_SQL_HELD_PUT] =
 		"INSERT INTO held(id, host, queue_id, mta, list, conversation, guard, sentence, sender, identity, "
 		"message_id, subject, deliveries, size_bytes, held_ms, message, side, state, state_ms, state_by, "
-		"format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
-		"?19, ?20, ?21)",
+		"format, automatic) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
+		"?19, ?20, ?21, ?22)",
 	[BW_SQL_HELD_GET] = "SELECT state, list, side, message, conversation, deliveries, seq FROM held WHERE id = ?1",
 	[BW_SQL_HELD_MOVE] = "UPDATE held SET state = ?2, state_ms = ?3, state_by = ?4 WHERE id = ?1",
 	[BW_SQL_HELD_REQUEUE] = "UPDATE held SET queue_id = ?2 WHERE id = ?1",

@@ -61,8 +61,11 @@ static void put_and_read(void **state)
 	struct bw_store *s = STORE(state);
 	struct bw_held h = held("h1", "r1", "4Abc");
 
+	h.automatic = true;
 	assert_ok(s->ops->held_put(s, &h, &why));
 	struct rows r = ask(s, (struct bw_held_query){ .id = hash_of("h1") });
+
+	assert_true(r.last.automatic);
 
 	assert_int_equal(r.n, 1);
 	assert_true(bw_hash_equal(&r.last.id, &h.id));

@@ -52,11 +52,13 @@ static void an_older_history(void **state)
 {
 	const struct bw_event_row row = { .event = BW_EVENT_TRIP, .text = BW_S("new"), .conversation = { { 7 } } };
 	struct bw_store *s = kit_open(1000);
+	const struct bw_held held = { .id = { { 9 } }, .list = BW_S("a@x"), .automatic = true };
 	struct bw_hash last = { { 1 } };
 
 	(void)state;
 	bw_store_close(&s);
 	kit_sql("ALTER TABLE event DROP COLUMN conversation");
+	kit_sql("ALTER TABLE held DROP COLUMN automatic");
 	kit_sql("INSERT INTO event(at_ms, event, host, list, guard, text, owner) VALUES(1, 1, '', '', '', 'old', '')");
 	s = kit_open(1000);
 	assert_int_equal(s->ops->event_each(s, 0, 0, note_conversation, &last, NULL), BW_OK);
@@ -64,6 +66,7 @@ static void an_older_history(void **state)
 	assert_int_equal(s->ops->event_add(s, &row, NULL), BW_OK);
 	assert_int_equal(s->ops->event_each(s, 0, 0, note_conversation, &last, NULL), BW_OK);
 	assert_true(bw_hash_equal(&last, &row.conversation));
+	assert_int_equal(s->ops->held_put(s, &held, NULL), BW_OK);
 	bw_store_close(&s);
 }
 

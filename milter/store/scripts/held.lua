@@ -3,7 +3,7 @@
 -- KEYS   1 numbers   2 held: hash, id -> row   3 order: sorted set, id by number
 -- ARGV   3 what to do:
 --          put ID HOST QUEUE-ID MTA LIST CONVERSATION GUARD SENTENCE SENDER IDENTITY MESSAGE-ID SUBJECT DELIVERIES BYTES MESSAGE
---              SIDE STATE STATE-MS STATE-BY N (LIST SIDE CONVERSATION DELIVERIES) * N
+--              SIDE STATE STATE-MS STATE-BY N (LIST SIDE CONVERSATION DELIVERIES) * N AUTOMATIC
 --                                reply: 1; 0: another message stands under this id
 --          move ID FROM TO BY QUEUE-ID    reply: {1: moved, 0: in another state; 1: its lists are owed the news of its release;
 --                                state; state since, list, side, message, conversation, deliveries, N, the lists as in put};
@@ -11,7 +11,7 @@
 --          paid ID               its lists know of the release
 --          each AFTER LIMIT ID CONVERSATION LIST STATE SINCE     reply: {number looked at last, 0: all; rows}; '' selects all
 --        row: number, id, host, queue id, mta, list, conversation, guard, sentence, sender, identity, message id, subject,
---        deliveries, bytes, held, message, side, state, state since, by, owed, N, the lists as in put
+--        deliveries, bytes, held, message, side, state, state since, by, owed, N, the lists as in put, automatic (not in old ones)
 
 local held, order = KEYS[2], KEYS[3]
 local QUEUE_ID, LIST, CONVERSATION, DELIVERIES, HELD, MESSAGE, SIDE, STATE, SINCE, BY, OWED = 5, 7, 8, 15, 17, 18, 19, 20, 21, 22, 23
@@ -84,7 +84,7 @@ end
 
 local function has_list(r, list)
 	local found = r[LIST] == list
-	for i = LISTS + 1, #r, OF_LIST do
+	for i = LISTS + 1, LISTS + OF_LIST * tonumber(r[LISTS]), OF_LIST do
 		found = found or r[i] == list
 	end
 	return found
