@@ -32,6 +32,8 @@ struct bw_slice bw_slice_from(struct bw_slice s, size_t at); /* the rest from `a
 struct bw_slice bw_slice_head(struct bw_slice s, size_t n);  /* at most the first n bytes */
 /* Index of the first `c`, or s.n. */
 size_t bw_slice_find(struct bw_slice s, char c);
+/* Length of the character of UTF-8 (RFC 3629) at the head of `s`; 0: none stands there, or a C1 control, which terminals obey. */
+size_t bw_slice_character(struct bw_slice s);
 /* Takes the next word (separated by blanks and tabs) off `rest`; false when none is left. */
 bool bw_slice_word(struct bw_slice *rest, struct bw_slice *word);
 /* Copies into `out` of `size` bytes with a NUL, cut if need be; returns the length written. */

@@ -133,6 +133,8 @@ static void look(struct agent *a, bool *failing)
 	if (err == BW_OK && *failing)
 		say(a, BW_SEV_NOTICE, "notice-back", "notices go out again");
 	*failing = err != BW_OK;
+	if (agent_herald_hook_failed(a->herald, &why))
+		say(a, BW_SEV_WARNING, "hook-failed", why.text);
 	if (told > 0) {
 		snprintf(text, sizeof(text), "%lld notices", (long long)told);
 		say(a, BW_SEV_INFO, "notified", text);

@@ -4,36 +4,50 @@
 #include <string.h>
 #include <time.h>
 
+#include "bw/breaker.h"
 #include "bw/parse.h"
+
+enum { SUBJECT_BYTES = 900 };
 
 /* --- texts --- */
 
+/* Each with one "%s" for what is said; the second of two where that is not known, or is nobody's business. */
 struct texts {
 	const char *language;
-	const char *subject;      /* of a held message's notice; behind it the list */
-	const char *waits;        /* with "%s" for subject, list and count, in this order */
+	const char *subject, *subject_of_one;
+	const char *message, *message_unnamed; /* "Your message "Re: test"", */
+	const char *not_sent, *not_sent_at_all; /* "to all@nhs.example was not sent." */
+	const char *waits, *waits_only;        /* "It would have reached 40,000 people, and waits ..." */
 	const char *why;
 	const char *need_not;
 	const char *one_person;
 };
 
 static const struct texts all[] = {
-	{ "en", "Your message waits, it was not sent:",
-	  "Your message \"%s\"\nto %s was not sent. It would have reached %s people, and waits until somebody in charge decides.",
+	{ "en", "Your message to %s people waits, it was not sent", "Your message waits, it was not sent",
+	  "Your message \"%s\"", "Your message", "to %s was not sent.", "was not sent.",
+	  "It would have reached %s people, and waits until somebody in charge decides.", "It waits until somebody in charge decides.",
 	  "Why:", "Nothing is lost, and there is no need to send it again.",
-	  "To answer one person, write to that person's own address, not to the list." },
-	{ "de", "Ihre Nachricht wartet, sie wurde nicht versandt:",
-	  "Ihre Nachricht \"%s\"\nan %s wurde nicht versandt. Sie hätte %s Menschen erreicht und wartet, bis jemand Zuständiges entscheidet.",
+	  "To answer one person: open that person's message, choose \"Reply\", not \"Reply all\", and look that nothing but the address of "
+	  "that person stands in To." },
+	{ "de", "Ihre Nachricht an %s Menschen wartet, sie wurde nicht versandt", "Ihre Nachricht wartet, sie wurde nicht versandt",
+	  "Ihre Nachricht \"%s\"", "Ihre Nachricht", "an %s wurde nicht versandt.", "wurde nicht versandt.",
+	  "Sie hätte %s Menschen erreicht und wartet, bis jemand Zuständiges entscheidet.", "Sie wartet, bis jemand Zuständiges entscheidet.",
 	  "Grund:", "Nichts ist verloren; Sie müssen sie nicht noch einmal senden.",
-	  "Um einer einzelnen Person zu antworten, schreiben Sie an deren eigene Adresse, nicht an die Liste." },
-	{ "fr", "Votre message attend, il n'a pas été envoyé :",
-	  "Votre message \"%s\"\nà %s n'a pas été envoyé. Il aurait atteint %s personnes et attend la décision d'un responsable.",
+	  "Um einer einzelnen Person zu antworten: Öffnen Sie die Nachricht dieser Person, wählen Sie \"Antworten\", nicht \"Allen "
+	  "antworten\", und achten Sie darauf, dass nur die Adresse dieser Person im Feld \"An\" steht." },
+	{ "fr", "Votre message à %s personnes attend, il n'a pas été envoyé", "Votre message attend, il n'a pas été envoyé",
+	  "Votre message \"%s\"", "Votre message", "à %s n'a pas été envoyé.", "n'a pas été envoyé.",
+	  "Il aurait atteint %s personnes et attend la décision d'un responsable.", "Il attend la décision d'un responsable.",
 	  "Motif :", "Rien n'est perdu, et il est inutile de l'envoyer à nouveau.",
-	  "Pour répondre à une seule personne, écrivez à son adresse personnelle et non à la liste." },
-	{ "es", "Su mensaje espera, no se ha enviado:",
-	  "Su mensaje \"%s\"\na %s no se ha enviado. Habría llegado a %s personas y espera la decisión de una persona responsable.",
+	  "Pour répondre à une seule personne : ouvrez le message de cette personne, choisissez \"Répondre\" et non \"Répondre à tous\", et "
+	  "vérifiez que seule son adresse figure dans le champ \"À\"." },
+	{ "es", "Su mensaje a %s personas espera, no se ha enviado", "Su mensaje espera, no se ha enviado",
+	  "Su mensaje \"%s\"", "Su mensaje", "a %s no se ha enviado.", "no se ha enviado.",
+	  "Habría llegado a %s personas y espera la decisión de una persona responsable.", "Espera la decisión de una persona responsable.",
 	  "Motivo:", "No se ha perdido nada y no hace falta enviarlo otra vez.",
-	  "Para responder a una sola persona, escriba a su dirección, no a la lista." },
+	  "Para responder a una sola persona: abra el mensaje de esa persona, elija \"Responder\" y no \"Responder a todos\", y compruebe que "
+	  "en el campo \"Para\" solo está su dirección." },
 };
 static_assert(sizeof(all) / sizeof(all[0]) == NOTICE_LANGUAGES, "a text for every language");
 
@@ -64,20 +78,25 @@ bool agent_notice_address(struct bw_slice address)
 
 bool agent_notice_wanted(const struct bw_held *h)
 {
-	return h->state == BW_HELD_WAITING && agent_notice_address(h->sender) && h->identity.n > 0 &&
+	return h->state == BW_HELD_WAITING && !h->automatic && agent_notice_address(h->sender) && h->identity.n > 0 &&
 	       !bw_slice_starts_nocase(h->identity, BW_S("outside:")) && !bw_slice_equal(h->guard, BW_S("automaton"));
 }
 
 /* --- writing --- */
 
-/* Bytes of strangers in a body: no control characters, and no line longer than a few hundred. */
-static void add_clean(struct bw_buf *out, struct bw_slice text, size_t most)
+void agent_notice_clean(struct bw_buf *out, struct bw_slice text, size_t most)
 {
-	text = bw_slice_head(text, most);
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	for (text = bw_slice_head(text, most); text.n > 0;) {
+		size_t n = bw_slice_character(text);
+		unsigned char c = (unsigned char)text.p[0];
 
-		bw_buf_add_char(out, c < ' ' || c == 0x7f ? ' ' : (char)c);
+		if (n == 1)
+			bw_buf_add_char(out, c < ' ' || c == 0x7f ? ' ' : (char)c);
+		else if (n > 1)
+			bw_buf_add(out, bw_slice_head(text, n));
+		else
+			bw_buf_add_char(out, '?');
+		text = bw_slice_from(text, n > 0 ? n : 1);
 	}
 }
 
@@ -129,18 +148,24 @@ static bool is_ascii(struct bw_slice text)
 }
 
 /* RFC 3834, 3: null envelope sender (whoever posts it), Auto-Submitted; nobody answers this, and no vacation program should. */
-static void add_header(struct bw_buf *out, const struct notice_frame *f, struct bw_slice to, struct bw_slice subject)
+void agent_notice_header(struct bw_buf *out, const struct notice_frame *f, struct bw_slice to, struct bw_slice subject)
 {
 	char id[2 * BW_HASH_BYTES + 1];
 	struct bw_slice from = bw_slice_of(f->from);
 	struct bw_slice domain = bw_slice_from(from, bw_slice_find(from, '@') + 1);
 
+	struct bw_buf clean;
+
 	bw_hash_hex(&f->id, id);
+	bw_buf_init(&clean, SUBJECT_BYTES);
+	agent_notice_clean(&clean, subject, SUBJECT_BYTES);
+	subject = bw_buf_slice(&clean);
 	bw_buf_printf(out, "From: breakwater <%s>\nTo: <%.*s>\nSubject: ", f->from, (int)to.n, to.p);
 	if (is_ascii(subject))
 		bw_buf_add(out, subject);
 	else
 		add_encoded(out, subject);
+	bw_buf_done(&clean);
 	bw_buf_add_text(out, "\n");
 	add_date(out, f->now_ms);
 	bw_buf_printf(out, "Message-ID: <%s@%.*s>\n", id, (int)domain.n, domain.p);
@@ -148,9 +173,10 @@ static void add_header(struct bw_buf *out, const struct notice_frame *f, struct 
 	                     "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n");
 }
 
-/* The values in the places of "%s", in their order. */
-static void fill(struct bw_buf *out, struct bw_slice text, const struct bw_slice *values, size_t count)
+void agent_notice_fill(struct bw_buf *out, const char *format, const struct bw_slice *values, size_t count)
 {
+	struct bw_slice text = bw_slice_of(format);
+
 	for (size_t i = 0; text.n > 0; i++) {
 		size_t at = bw_slice_find(text, '%');
 
@@ -161,31 +187,64 @@ static void fill(struct bw_buf *out, struct bw_slice text, const struct bw_slice
 	}
 }
 
-static void add_waits(struct bw_buf *out, const struct texts *t, const struct bw_held *h)
+static void fill_one(struct bw_buf *out, const char *text, struct bw_slice value, size_t most)
 {
-	struct bw_buf subject, list, count;
+	struct bw_buf clean;
 
-	bw_buf_init(&subject, 400);
-	bw_buf_init(&list, 700);
+	bw_buf_init(&clean, most + 1);
+	agent_notice_clean(&clean, value, most);
+	const struct bw_slice values[] = { bw_buf_slice(&clean) };
+
+	agent_notice_fill(out, text, values, 1);
+	bw_buf_done(&clean);
+}
+
+static void fill_count(struct bw_buf *out, const char *text, int64_t n)
+{
+	struct bw_buf count;
+
 	bw_buf_init(&count, 40);
-	add_clean(&subject, h->subject, 200);
-	add_clean(&list, h->list, 320);
-	if (h->list_count > 1)
-		bw_buf_printf(&list, " (+ %zu)", h->list_count - 1);
-	bw_print_count(&count, h->deliveries);
-	const struct bw_slice values[] = { bw_buf_slice(&subject), bw_buf_slice(&list), bw_buf_slice(&count) };
-
-	fill(out, bw_slice_of(t->waits), values, sizeof(values) / sizeof(values[0]));
-	bw_buf_done(&subject);
-	bw_buf_done(&list);
+	bw_print_count(&count, n);
+	fill_one(out, text, bw_buf_slice(&count), 40);
 	bw_buf_done(&count);
 }
 
-static void add_section(struct bw_buf *out, const struct texts *t, const struct bw_held *h)
+/* What is stopped by its sender or its mailbox waits under that name, which is no place that it was sent to. */
+static bool has_list(const struct bw_held *h)
 {
-	add_waits(out, t, h);
+	return h->list.n > 0 && !bw_breaker_is_senders(h->list) && !bw_slice_equal(h->guard, BW_S("mailbox"));
+}
+
+static void add_list(struct bw_buf *out, const struct texts *t, const struct bw_held *h)
+{
+	struct bw_buf list;
+
+	bw_buf_init(&list, 700);
+	bw_buf_add(&list, bw_slice_head(h->list, 320));
+	if (h->list_count > 1)
+		bw_buf_printf(&list, " (+ %zu)", h->list_count - 1);
+	fill_one(out, t->not_sent, bw_buf_slice(&list), 700);
+	bw_buf_done(&list);
+}
+
+static void add_section(struct bw_buf *out, const struct texts *t, const struct notice_frame *f, const struct bw_held *h)
+{
+	if (h->subject.n > 0 && !f->subjectless)
+		fill_one(out, t->message, h->subject, 200);
+	else
+		bw_buf_add_text(out, t->message_unnamed);
+	bw_buf_add_text(out, "\n");
+	if (has_list(h))
+		add_list(out, t, h);
+	else
+		bw_buf_add_text(out, t->not_sent_at_all);
+	bw_buf_add_text(out, "\n");
+	if (h->deliveries > 1)
+		fill_count(out, t->waits, h->deliveries);
+	else
+		bw_buf_add_text(out, t->waits_only);
 	bw_buf_printf(out, "\n\n%s ", t->why);
-	add_clean(out, h->sentence, 400);
+	agent_notice_clean(out, h->sentence, 400);
 	bw_buf_printf(out, "\n\n%s\n%s\n", t->need_not, t->one_person);
 }
 
@@ -194,43 +253,21 @@ void agent_notice_held(struct bw_buf *out, const struct notice_frame *f, const s
 	const struct texts *first = &all[f->languages[0]];
 	struct bw_buf subject;
 
-	bw_buf_init(&subject, 600);
-	bw_buf_printf(&subject, "%s ", first->subject);
-	add_clean(&subject, h->list, 320);
-	add_header(out, f, h->sender, bw_buf_slice(&subject));
+	bw_buf_init(&subject, SUBJECT_BYTES);
+	if (h->deliveries > 1)
+		fill_count(&subject, first->subject, h->deliveries);
+	else
+		bw_buf_add_text(&subject, first->subject_of_one);
+	if (has_list(h)) {
+		bw_buf_add_text(&subject, ": ");
+		bw_buf_add(&subject, bw_slice_head(h->list, 320));
+	}
+	agent_notice_header(out, f, h->sender, bw_buf_slice(&subject));
 	bw_buf_done(&subject);
 	if (agent_notice_address(h->message_id))
 		bw_buf_printf(out, "In-Reply-To: <%.*s>\n", (int)h->message_id.n, h->message_id.p);
 	for (size_t i = 0; i < f->language_count; i++) {
 		bw_buf_add_text(out, i == 0 ? "\n" : "\n----\n\n");
-		add_section(out, &all[f->languages[i]], h);
+		add_section(out, &all[f->languages[i]], f, h);
 	}
-}
-
-void agent_notice_events(struct bw_buf *out, const struct notice_frame *f, struct bw_slice to, struct bw_slice lines)
-{
-	struct bw_buf subject;
-
-	bw_buf_init(&subject, 300);
-	bw_buf_add_text(&subject, "breakwater: ");
-	add_clean(&subject, bw_slice_head(lines, bw_slice_find(lines, '\n')), 160);
-	/* Bytes of strangers may stand in it, and a cut may have split a character. */
-	for (size_t i = 0; i < subject.n; i++) {
-		if ((unsigned char)subject.p[i] >= 0x80)
-			subject.p[i] = '?';
-	}
-	add_header(out, f, to, bw_buf_slice(&subject));
-	bw_buf_done(&subject);
-	bw_buf_add_text(out, "\n");
-	while (lines.n > 0) {
-		size_t end = bw_slice_find(lines, '\n');
-
-		add_clean(out, bw_slice_head(lines, end), 600);
-		bw_buf_add_text(out, "\n");
-		lines = bw_slice_from(lines, end + 1);
-	}
-	bw_buf_add_text(out, "\nbreakwaterctl status          what is stopped, and what waits\n"
-	                     "breakwaterctl held ls         who waits, and why\n"
-	                     "breakwaterctl held release    lets it go; with --pace N slowly\n"
-	                     "breakwaterctl list stop       stops all mail to a list\n");
 }

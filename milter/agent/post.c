@@ -4,12 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bw/clock.h"
+#include "child.h"
 
 #define POST_MS (30 * BW_SECOND_MS)
 
@@ -19,19 +18,9 @@ static enum bw_err start(const char *sendmail, const char *to, int input, pid_t 
 {
 	char program[] = "sendmail", i[] = "-i", f[] = "-f", null_sender[] = "<>", end[] = "--", address[400];
 	char *argv[] = { program, i, f, null_sender, end, address, NULL };
-	posix_spawn_file_actions_t actions;
-	int error = posix_spawn_file_actions_init(&actions);
 
 	bw_slice_copy(bw_slice_of(to), address, sizeof(address));
-	if (error != 0)
-		return bw_fail(why, BW_ERR_MEMORY, "%s: %s", sendmail, strerror(error));
-	error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	if (error == 0)
-		error = posix_spawn(child, sendmail, &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error == 0 ? BW_OK : bw_fail(why, BW_ERR_IO, "%s: could not be started: %s", sendmail, strerror(error));
+	return agent_child_start(sendmail, argv, environ, input, child, why);
 }
 
 /* False: it did not take all of it in time. */
@@ -56,27 +45,6 @@ static bool feed(int fd, struct bw_slice message)
 	return true;
 }
 
-static bool ends_well(pid_t child)
-{
-	int64_t end_ms = bw_clock_monotonic_ms() + POST_MS;
-	int status = -1;
-
-	for (;;) {
-		pid_t done = waitpid(child, &status, WNOHANG);
-
-		if (done == child)
-			return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-		if (done < 0 && errno != EINTR)
-			return false;
-		if (bw_clock_monotonic_ms() > end_ms)
-			break;
-		poll(NULL, 0, 20);
-	}
-	kill(child, SIGKILL);
-	waitpid(child, &status, 0);
-	return false;
-}
-
 enum bw_err agent_post(const char *sendmail, const char *to, struct bw_slice message, struct bw_why *why)
 {
 	pid_t child;
@@ -95,8 +63,8 @@ enum bw_err agent_post(const char *sendmail, const char *to, struct bw_slice mes
 
 	close(fds[1]);
 	if (!fed)
-		kill(child, SIGKILL); /* half a message must not go out */
-	if (!ends_well(child) || !fed)
+		kill(-child, SIGKILL); /* half a message must not go out */
+	if (agent_child_wait(child, POST_MS, NULL) != CHILD_WELL || !fed)
 		err = bw_fail(why, BW_ERR_IO, "%s: did not take a notice to %s", sendmail, to);
 	return err;
 }

@@ -10,33 +10,6 @@ const char *bw_severity_name(enum bw_severity severity)
 	return severity < BW_SEV_COUNT ? severities[severity] : "unknown";
 }
 
-/* Length of the well-formed UTF-8 sequence (RFC 3629) at the head of `s`; 0 when it is none. C1 controls count as none:
- * terminals obey them. */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-	static const struct {
-		unsigned char first_low, first_high, second_low, second_high;
-		size_t length;
-	} rows[] = {
-		{ 0xC2, 0xC2, 0xA0, 0xBF, 2 }, { 0xC3, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 },
-		{ 0xE1, 0xEC, 0x80, 0xBF, 3 }, { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
-		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (s[0] < rows[i].first_low || s[0] > rows[i].first_high)
-			continue;
-		if (n < rows[i].length || s[1] < rows[i].second_low || s[1] > rows[i].second_high)
-			return 0;
-		for (size_t k = 2; k < rows[i].length; k++) {
-			if ((s[k] & 0xC0) != 0x80)
-				return 0;
-		}
-		return rows[i].length;
-	}
-	return 0;
-}
-
 static bool needs_quotes(struct bw_slice value)
 {
 	for (size_t i = 0; i < value.n; i++) {
@@ -54,7 +27,7 @@ static void add_escaped(struct bw_buf *line, struct bw_slice value)
 	size_t i = 0;
 
 	while (i < value.n) {
-		size_t length = p[i] < 0x80 ? 1 : utf8_length(p + i, value.n - i);
+		size_t length = bw_slice_character(bw_slice_from(value, i));
 
 		if (p[i] == '"' || p[i] == '\\')
 			bw_buf_printf(line, "\\%c", p[i]);

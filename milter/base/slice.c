@@ -120,6 +120,34 @@ size_t bw_slice_copy(struct bw_slice s, char *out, size_t size)
 	return n;
 }
 
+size_t bw_slice_character(struct bw_slice slice)
+{
+	static const struct {
+		unsigned char first_low, first_high, second_low, second_high;
+		size_t length;
+	} rows[] = {
+		{ 0xC2, 0xC2, 0xA0, 0xBF, 2 }, { 0xC3, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 },
+		{ 0xE1, 0xEC, 0x80, 0xBF, 3 }, { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
+		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 },
+	};
+	const unsigned char *s = (const unsigned char *)slice.p;
+
+	if (slice.n > 0 && s[0] < 0x80)
+		return 1;
+	for (size_t i = 0; slice.n > 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (s[0] < rows[i].first_low || s[0] > rows[i].first_high)
+			continue;
+		if (slice.n < rows[i].length || s[1] < rows[i].second_low || s[1] > rows[i].second_high)
+			return 0;
+		for (size_t k = 2; k < rows[i].length; k++) {
+			if ((s[k] & 0xC0) != 0x80)
+				return 0;
+		}
+		return rows[i].length;
+	}
+	return 0;
+}
+
 char *bw_slice_dup(struct bw_slice s)
 {
 	char *copy = malloc(s.n + 1);

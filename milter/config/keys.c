@@ -183,12 +183,13 @@ static const struct bw_config_row rows[] = {
 	ONE("notify.senders", "yes/no", "true", "true, false", BW_FORM_FLAG, AT(notify.senders), 0, 0,
 	    "breakwater-agent tells people who have logged in, or whose host vouches for them, that their message waits. Strangers are "
 	    "never written to."),
-	FLAG("notify.owners", AT(notify.owners), "breakwater-agent tells the owners of lists what waits for their lists, and why."),
+	FLAG("notify.owners", AT(notify.owners), "breakwater-agent tells the owners of lists what waits for their lists, and why, no more often than notify.again."),
 	TEXT("notify.hook", notify.hook, "", "an absolute path, or \"\" for none", bw_config_convert_path_or_none,
-	     "A program that breakwater-agent runs, as its own user, for each news of an incident: one JSON object on its standard input."),
+	     "A program that breakwater-agent runs, as its own user, once for each state of an incident: one JSON object on its standard input. It "
+	     "is killed after 10 s."),
 	TEXTS("notify.admins", notify.admins, notify.admin_count, "[ ]", "local-part@domain", bw_config_convert_address,
-	      "Who is told when a breaker trips, opens again or closes, and when the store fails and is back. With store.backend redis only of "
-	      "what this host's own store sees, so of no trips: watch the log, or breakwaterctl events."),
+	      "Who is told, once a state: when a breaker trips, becomes calm or closes, a post wants approval, a hold queue is full, the store "
+	      "fails, an order stops or is refused, and when that is over. Of several hosts that share a store one tells."),
 	TEXTS("notify.languages", notify.languages, notify.language_count, "[ \"en\" ]", "en, de, fr, es", bw_config_convert_word,
 	      "Languages of notices: each has all of them, in this order."),
 	TEXT("notify.from", notify.from, "", "local-part@domain, or \"\" for postmaster@ the first of internal.domains",

@@ -66,6 +66,8 @@ static void who_is_told(void **state)
 		h.state = cases[i].state;
 		if (agent_notice_wanted(&h) != cases[i].wanted)
 			fail_msg("case %zu: \"%s\" as %s", i, cases[i].sender, cases[i].identity);
+		h.automatic = true;
+		assert_false(agent_notice_wanted(&h));
 	}
 }
 
@@ -90,7 +92,7 @@ static void what_it_says(void **state)
 	assert_string_equal(bw_buf_text(&text),
 	                    "From: breakwater <postmaster@nhs.example>\n"
 	                    "To: <ann@nhs.example>\n"
-	                    "Subject: Your message waits, it was not sent: all@nhs.example\n"
+	                    "Subject: Your message to 840,000 people waits, it was not sent: all@nhs.example\n"
 	                    "Date: Mon, 14 Nov 2016 08:29:00 +0000\n"
 	                    "Message-ID: <ab000000000000000000000000000000@nhs.example>\n"
 	                    "Auto-Submitted: auto-generated\n"
@@ -101,13 +103,62 @@ static void what_it_says(void **state)
 	                    "In-Reply-To: <1@nhs.example>\n"
 	                    "\n"
 	                    "Your message \"Re: test\"\n"
-	                    "to all@nhs.example was not sent. It would have reached 840,000 people, and waits until somebody in charge "
-	                    "decides.\n"
+	                    "to all@nhs.example was not sent.\n"
+	                    "It would have reached 840,000 people, and waits until somebody in charge decides.\n"
 	                    "\n"
 	                    "Why: conversation: 4th sender of at most 3 in 60 min\n"
 	                    "\n"
 	                    "Nothing is lost, and there is no need to send it again.\n"
-	                    "To answer one person, write to that person's own address, not to the list.\n");
+	                    "To answer one person: open that person's message, choose \"Reply\", not \"Reply all\", and look that nothing but "
+	                    "the address of that person stands in To.\n");
+	bw_buf_done(&text);
+}
+
+/* In each language: how many, that it was not sent, that it waits, how to answer one person; and nothing that is not known. */
+static void what_is_not_known_is_not_said(void **state)
+{
+	static const struct {
+		const char *subject, *list, *guard;
+		int64_t deliveries;
+		bool subjectless;
+		const char *wanted[NOTICE_LANGUAGES], *without;
+	} cases[] = {
+		{ "Re: test", "all@nhs.example", "list", 840000, false,
+		  { "Your message \"Re: test\"\nto all@nhs.example was not sent.\nIt would have reached 840,000 people",
+		    "Ihre Nachricht \"Re: test\"\nan all@nhs.example wurde nicht versandt.\nSie hätte 840,000 Menschen erreicht",
+		    "Votre message \"Re: test\"\nà all@nhs.example n'a pas été envoyé.\nIl aurait atteint 840,000 personnes",
+		    "Su mensaje \"Re: test\"\na all@nhs.example no se ha enviado.\nHabría llegado a 840,000 personas" }, "%" },
+		{ "", "all@nhs.example", "list", 840000, false,
+		  { "Your message\nto all@nhs.example was", "Ihre Nachricht\nan all@", "Votre message\nà all@", "Su mensaje\na all@" }, "\"\"" },
+		{ "Salary", "all@nhs.example", "list", 840000, true,
+		  { "Your message\nto all@nhs.example was", "Ihre Nachricht\nan all@", "Votre message\nà all@", "Su mensaje\na all@" }, "Salary" },
+		/* A hijacked account's: it waits under its identity, and was for one person. */
+		{ "Hi", "auth:ann@nhs.example", "sender", 1, false,
+		  { "Your message \"Hi\"\nwas not sent.\nIt waits until", "Ihre Nachricht \"Hi\"\nwurde nicht versandt.\nSie wartet, bis",
+		    "Votre message \"Hi\"\nn'a pas été envoyé.\nIl attend la", "Su mensaje \"Hi\"\nno se ha enviado.\nEspera la" }, "auth:" },
+	};
+	struct bw_buf text;
+
+	(void)state;
+	bw_buf_init(&text, NOTICE_BYTES);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bw_held h = sample();
+		struct notice_frame f = frame(NOTICE_LANGUAGES);
+
+		f.subjectless = cases[i].subjectless;
+		h.subject = bw_slice_of(cases[i].subject);
+		h.list = bw_slice_of(cases[i].list);
+		h.guard = bw_slice_of(cases[i].guard);
+		h.deliveries = cases[i].deliveries;
+		bw_buf_reset(&text);
+		agent_notice_held(&text, &f, &h);
+		for (int k = 0; k < NOTICE_LANGUAGES; k++) {
+			if (strstr(text.p, cases[i].wanted[k]) == NULL)
+				fail_msg("case %zu, language %d:\n%s", i, k, text.p);
+		}
+		if (strstr(text.p, cases[i].without) != NULL)
+			fail_msg("case %zu says \"%s\":\n%s", i, cases[i].without, text.p);
+	}
 	bw_buf_done(&text);
 }
 
@@ -164,10 +215,14 @@ static void hostile_bytes(void **state)
 	assert_null(strstr(text.p, "\x1b"));
 	assert_null(strstr(text.p, "In-Reply-To"));
 	assert_non_null(strstr(text.p, "%s%n"));
+	assert_non_null(strstr(text.p, "waits, it was not sent: a Bcc: b@nhs.example\n"));
+	/* No UTF-8, a C1 control and half a character; DEL. */
+	h.subject = BW_S("\xff\xc2\x9b\x7fz\xc3");
+	h.list = BW_S("caf\xe9@nhs.example");
 	bw_buf_reset(&text);
-	agent_notice_events(&text, &f, BW_S("root@nhs.example"), BW_S("trip: a\rb\nBcc: d\xC3\xA9\n"));
-	assert_non_null(strstr(text.p, "Subject: breakwater: trip: a b\n"));
-	assert_null(strstr(header(&text), "Bcc"));
+	agent_notice_held(&text, &f, &h);
+	assert_non_null(strstr(text.p, "Your message \"??? z?\"\nto caf?@nhs.example was not sent."));
+	assert_non_null(strstr(text.p, "it was not sent: caf?@nhs.example\n"));
 	bw_buf_done(&text);
 }
 
@@ -176,6 +231,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_told),
 		cmocka_unit_test(what_it_says),
+		cmocka_unit_test(what_is_not_known_is_not_said),
 		cmocka_unit_test(every_language),
 		cmocka_unit_test(hostile_bytes),
 	};
