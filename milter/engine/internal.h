@@ -106,7 +106,8 @@ int64_t bw_engine_now(const struct bw_engine *e); /* wall or virtual time */
 /* The tick's share: advances a stopped identity's breaker without a message. */
 void bw_metering_rest(struct bw_engine *e, const struct bw_world *world, const struct bw_blocked_row *row, int64_t now_ms);
 
-/* learn.c: the tick's share. */
+/* learn.c: an expander's message has gone to many more than the list has members: no part of that post any more. And the tick's share. */
+bool bw_learn_overrun(const struct trial *t, const struct bw_list *list);
 void bw_engine_flush_learned(struct bw_engine *e, const struct bw_world *world, int64_t now_ms);
 
 /* envelope.c: strip and redirect. Actions are those of the verdict; `would`: as if every guard enforced. */

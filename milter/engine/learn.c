@@ -9,6 +9,7 @@
 enum {
 	LEAST_OUTPUT = 2, /* what one person gets of a list server is a notice */
 	EVENTS_AN_HOUR = 20,
+	OVERRUN = 4, /* sizes grow old, and some members stand in several lists; but no post goes to so many times its list */
 };
 /* A large list takes its time: what is sent within so long is one message. */
 #define WINDOW_MS (6 * BW_HOUR_MS)
@@ -76,38 +77,59 @@ static void learn_output(struct bw_engine *e, const struct bw_world *world, cons
 		teach(e, world, f, &lesson);
 }
 
-/* Of several lists nobody knows whose members these recipients are. A name that the directory does not know may be anybody's to whom
- * somebody wrote, with many in Bcc: it makes a list from `medium` on only, and none when it is a recipient itself. */
+static bool has_own_id(const struct bw_facts *f)
+{
+	return f->header.message_id.n > 0 && !f->message_id_is_ours;
+}
+
+/* A name that the directory does not know may be anybody's to whom somebody wrote, with many in Bcc: it makes a list from `medium` on only,
+ * and none when it is a recipient itself. */
+static void learn_unknown(struct bw_engine *e, const struct bw_world *world, const struct bw_facts *f)
+{
+	struct bw_hash address = bw_hash_slice(bw_world_key(world), "recipient", f->unknown);
+	struct bw_lesson lesson = { .address = f->unknown,
+		                        .list_id = BW_S(""),
+		                        .least = bw_world_config(world)->tiers.from[BW_TIER_MEDIUM],
+		                        .doubtful = !has_own_id(f) };
+
+	for (size_t i = 0; i < f->mailbox_count; i++)
+		lesson.doubtful = lesson.doubtful || bw_hash_equal(&f->mailboxes[i], &address);
+	teach(e, world, f, &lesson);
+}
+
+/* Of several lists nobody knows whose members these recipients are; they are added up all the same, for all of them. */
 static void learn_expansion(struct bw_engine *e, const struct bw_world *world, const struct bw_facts *f)
 {
-	struct bw_lesson lesson = { .list_id = BW_S(""), .least = 1 };
 	int named = f->unknown_count;
 
+	for (size_t i = 0; i < f->list_count; i++)
+		named += f->lists[i].named_only;
 	for (size_t i = 0; i < f->list_count; i++) {
-		if (!f->lists[i].named_only)
-			continue;
-		lesson.address = f->lists[i].list->address;
-		named++;
-	}
-	if (named != 1)
-		return;
-	if (f->unknown_count == 1) {
-		struct bw_hash address = bw_hash_slice(bw_world_key(world), "recipient", f->unknown);
+		struct bw_lesson lesson = { .address = f->lists[i].list->address,
+			                        .list_id = BW_S(""),
+			                        .least = 1,
+			                        .doubtful = named != 1 || !has_own_id(f) };
 
-		lesson.address = f->unknown;
-		lesson.least = bw_world_config(world)->tiers.from[BW_TIER_MEDIUM];
-		for (size_t i = 0; i < f->mailbox_count; i++)
-			lesson.mailbox = lesson.mailbox || bw_hash_equal(&f->mailboxes[i], &address);
+		if (f->lists[i].named_only)
+			teach(e, world, f, &lesson);
 	}
-	teach(e, world, f, &lesson);
+	if (named == 1 && f->unknown_count == 1)
+		learn_unknown(e, world, f);
+}
+
+bool bw_learn_overrun(const struct trial *t, const struct bw_list *list)
+{
+	struct bw_hash key = key_of(t->world, list->address, t->facts);
+
+	return bw_learning_total(t->engine->learning, &key) > OVERRUN * list->size;
 }
 
 void bw_engine_learn(struct bw_engine *e, const struct bw_world *world, const struct bw_facts *f)
 {
-	/* Without an id of its own a message cannot be told from the next one. */
-	if (f->header.message_id.n == 0 || f->message_id_is_ours || f->recipients == 0)
+	if (f->recipients == 0)
 		return;
-	if (f->header.class == BW_CLASS_LIST_OUTPUT)
+	/* Without an id of its own a message cannot be told from the next one. */
+	if (f->header.class == BW_CLASS_LIST_OUTPUT && has_own_id(f))
 		learn_output(e, world, f);
 	else if (f->expander)
 		learn_expansion(e, world, f);

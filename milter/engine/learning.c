@@ -12,7 +12,7 @@ struct entry {
 	int64_t total;   /* what the store said last, over all hosts */
 	int64_t looked;  /* the total that was found last */
 	int64_t last_ms, looked_ms, least;
-	bool used, expander, mailbox, whole;
+	bool used, expander, doubtful, whole;
 };
 
 /* Apart from what is gone through at every tick. */
@@ -124,7 +124,7 @@ void bw_learning_add(struct bw_learning *l, const struct bw_lesson *lesson, int6
 	e->last_ms = now_ms;
 	e->least = lesson->least;
 	e->expander = lesson->expander;
-	e->mailbox = e->mailbox || lesson->mailbox;
+	e->doubtful = e->doubtful || lesson->doubtful;
 	e->whole = false;
 	pthread_mutex_unlock(&l->lock);
 }
@@ -168,7 +168,7 @@ static bool is_due(struct entry *e, int64_t now_ms)
 	bool quiet = now_ms - e->last_ms >= BW_LEARNING_QUIET_MS || now_ms - e->looked_ms >= BW_LEARNING_EVERY_MS;
 	bool whole = !e->whole && now_ms - e->last_ms >= BW_LEARNING_WHOLE_MS;
 
-	if (!e->used || e->mailbox || e->pending > 0 || e->total < e->least || !((quiet && e->total > e->looked) || whole))
+	if (!e->used || e->doubtful || e->pending > 0 || e->total < e->least || !((quiet && e->total > e->looked) || whole))
 		return false;
 	e->whole = whole;
 	e->looked = e->total;
@@ -197,6 +197,16 @@ size_t bw_learning_due(struct bw_learning *l, struct bw_finding *out, size_t mos
 		memcpy(f->client, t->client, sizeof(f->client));
 		n++;
 	}
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+int64_t bw_learning_total(struct bw_learning *l, const struct bw_hash *key)
+{
+	pthread_mutex_lock(&l->lock);
+	const struct entry *e = find(l, key);
+	int64_t n = e == NULL ? 0 : e->total + e->pending;
+
 	pthread_mutex_unlock(&l->lock);
 	return n;
 }

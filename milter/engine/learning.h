@@ -38,7 +38,7 @@ struct bw_lesson {
 	int64_t recipients;
 	int64_t least;               /* fewer make no list */
 	bool expander;
-	bool mailbox;                /* the address is a recipient of this message itself: no list */
+	bool doubtful;               /* teaches nothing, and is only added up: the address is a recipient of this message itself, … */
 };
 
 struct bw_learning_sum {
@@ -65,6 +65,8 @@ size_t bw_learning_take(struct bw_learning *l, struct bw_learning_sum out[BW_LEA
 void bw_learning_settle(struct bw_learning *l, const struct bw_learning_sum *sums, const int64_t *totals, size_t n);
 /* At most `most` findings that are due, each once. */
 size_t bw_learning_due(struct bw_learning *l, struct bw_finding *out, size_t most, int64_t now_ms);
+/* What is known here of all recipients of that message so far. */
+int64_t bw_learning_total(struct bw_learning *l, const struct bw_hash *key);
 int64_t bw_learning_evicted(struct bw_learning *l); /* since the start, silent ones not counted */
 
 #endif

@@ -159,7 +159,7 @@ static void fill_count(struct trial *t, size_t i, const struct bw_facts_list *fl
 		.sender = hash_text(t, "sender", f->identity),
 		.looks_like_reply = f->header.looks_like_reply,
 		.may_merge = c->side == BW_SIDE_MEMBERS,
-		.expander = fl->named_only,
+		.expander = fl->named_only && !bw_learn_overrun(t, fl->list),
 		.poster = c->poster,
 		.known_stopped = guard == BW_GUARD_ORIGIN,
 		.stopped_unless_reply = guard == BW_GUARD_GATE,

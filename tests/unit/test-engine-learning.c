@@ -106,7 +106,7 @@ static void what_makes_no_list_is_not_found(void **state)
 	static const struct {
 		const char *what;
 		int64_t recipients, least;
-		bool mailbox;
+		bool doubtful;
 		size_t found;
 	} rows[] = {
 		{ "as many as it takes", 250, 250, false, 1 },
@@ -122,7 +122,7 @@ static void what_makes_no_list_is_not_found(void **state)
 		struct bw_finding found[8];
 
 		one.least = other.least = rows[i].least;
-		one.mailbox = rows[i].mailbox;
+		one.doubtful = rows[i].doubtful;
 		bw_learning_add(l, &one, T0);
 		flush(l, 0);
 		if (due(l, found, T0 + BW_DAY_MS) != rows[i].found)
