@@ -41,6 +41,7 @@ proxymap  unix  - - n -   - proxymap
 proxywrite unix - - n -   1 proxymap
 sink      unix  - - y -   - smtp
     -o syslog_name=postfix/sink
+lmtp      unix  - - y -   - lmtp
 showq     unix  n - y -   - showq
 error     unix  - - y -   - error
 retry     unix  - - y -   - error
@@ -65,10 +66,10 @@ def _first(names, look_up, what):
 class Postfix:
     """Postfix(directory, sink_port).start(); speak SMTP to .port (inside) or .submission_port; .stop().
 
-    `settings`: further lines of main.cf, or others' values. `milter=False` leaves breakwater out.
+    `settings`: further lines of main.cf, or others' values. `milter=False` leaves breakwater out. `port`: a certain one.
     """
 
-    def __init__(self, directory, sink_port, milter=True, domain="nhs.example", settings=None):
+    def __init__(self, directory, sink_port, milter=True, domain="nhs.example", settings=None, port=0):
         if os.geteuid() != 0:
             raise PermissionError("a private Postfix needs root: it chroots and changes users")
         self.root = place.UNPACKED / "postfix" / "root"
@@ -78,7 +79,7 @@ class Postfix:
         self.config = self.directory / "etc"
         self.queue = self.directory / "spool"
         self.maillog = self.directory / "maillog"
-        self.port = place.free_port()
+        self.port = port or place.free_port()
         self.submission_port = place.free_port()
         self.owner = _first(OWNERS, pwd.getpwnam, "mail_owner")
         self.group = _first(SETGID_GROUPS, grp.getgrnam, "setgid_group")
