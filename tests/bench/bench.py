@@ -3,7 +3,7 @@
 
     bench.py [--quick] [--rounds N] [--json FILE] [SECTION ...]
 
-Sections: ordinary list blocked idle rcpt memory postfix directory (all, about eight minutes). Contenders run in turns, five rounds; a
+Sections: ordinary list blocked idle rcpt memory postfix directory growth (all, about eight minutes). Contenders run in turns, five rounds; a
 ratio is taken within one round, and the median of the rounds is printed with the lowest and the highest. --quick is one short
 round of everything: it shows that the bench works, its figures say nothing. What each figure means, and what must hold, stands
 in docs/performance.md. BW_BUILD: the build tree (default the release preset's), with the target bench-programs built.
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import contenders  # noqa: E402
 import directory  # noqa: E402
+import growth  # noqa: E402
 import mail  # noqa: E402
 import sections  # noqa: E402
 import table  # noqa: E402
@@ -30,7 +31,7 @@ from support import place  # noqa: E402
 
 SECTIONS = {"ordinary": sections.ordinary, "list": sections.list_mail, "blocked": sections.blocked, "idle": sections.idle,
             "rcpt": sections.rcpt, "memory": sections.memory, "postfix": mail.through_postfix,
-            "directory": directory.directory}
+            "directory": directory.directory, "growth": growth.growth}
 
 
 def arguments():
