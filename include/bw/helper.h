@@ -8,13 +8,14 @@
  *
  * A packet of the socket (SOCK_SEQPACKET, at most 96 KiB) is fields "name=value", each ended by a NUL. A request:
  *
- *     ask      look, each, fetch: change nothing. release, requeue, hold, delete, put: what a signed order allows
+ *     ask      look, each, carriers, fetch: change nothing. release, requeue, hold, delete, put: what a signed order allows
  *     mta      "postfix" or "sendmail", and `config`, where there are several instances: one of hold.postfix_config
  *     queue    the queue id
- *     order    the signed order (order.h); look and each need none, fetch and delete none for what has waited for hold.keep
+ *     order    the signed order (order.h); the first three need none, fetch and delete none for what has waited for hold.keep
+ *     brief    with each: "1", what is held need not be read. since: with carriers, in milliseconds
  *     seal     with put: what fetch said; and file0, file1, "NAME MODE UID GID BYTES" (decimal), whose bytes are sealed memfds that go with it
  *
- * An answer is any number of packets with is=row (look, each) or is=note (put: `queue`, the id it will have; answered by ask=go), and one:
+ * An answer is any number of packets with is=row (look, each, carriers) or is=note (put: `queue`, the id it will have; answered by ask=go), and one:
  *
  *     is=done     with fetch: `seal`, file0, file1 and the files; with put: `queue`
  *     is=refused  `code` and `why`

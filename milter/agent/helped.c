@@ -109,6 +109,8 @@ static void take_row(const struct packet *p, struct bw_queued *row)
 	packet_get_int(p, "held", &held);
 	packet_get_int(p, "arrived", &row->arrived_ms);
 	row->held = held != 0;
+	row->known = packet_is(p, "known", "1");
+	row->mark_text = packet_get(p, "mark");
 	row->marked = packet_get_hash(p, "id", &row->mark.id) && packet_get_hash(p, "conversation", &row->mark.conversation) &&
 	              packet_get_hash(p, "message", &row->mark.message) && packet_get_int(p, "deliveries", &row->mark.deliveries) &&
 	              packet_get_int(p, "at", &row->mark.held_ms) && bw_guard_parse(packet_get(p, "guard"), &row->mark.guard) &&
@@ -219,6 +221,118 @@ static enum bw_err each_message(const struct bw_mta_place *place, const char *mt
 
 	begin(place, mta, "each", NULL);
 	return ask(place->helper, &x, LISTING_MS, why);
+}
+
+static enum bw_err carriers(const struct bw_mta_place *place, const char *mta, int64_t since_ms, BW_EACH(struct bw_queued),
+                            struct bw_why *why)
+{
+	struct hearing x = { .each = each, .ctx = ctx };
+
+	begin(place, mta, "carriers", NULL);
+	packet_add_int(&place->helper->out, "since", since_ms);
+	return ask(place->helper, &x, LISTING_MS, why);
+}
+
+/* --- a walk --- */
+
+/* Held messages that are not known: looked at when the whole queue was told. Many are read in one go, with the known ones. */
+enum { UNKNOWN_MOST = 2000000, ONE_BY_ONE = 200 };
+
+typedef char id_text[BW_QUEUE_ID_BYTES];
+
+struct walking {
+	const struct bw_queue_walk *walk;
+	id_text *ids;
+	size_t count, room;
+	bool stopped, full;
+};
+
+static bool give_row(struct walking *w, const struct bw_queued *row)
+{
+	w->stopped = w->stopped || !w->walk->each(w->walk->ctx, row);
+	return !w->stopped;
+}
+
+static bool keep_id(struct walking *w, struct bw_slice id)
+{
+	size_t room = w->room + w->room / 2 + 64;
+	id_text *ids = w->ids;
+
+	if (w->count == w->room) {
+		ids = room > UNKNOWN_MOST ? NULL : realloc(w->ids, room * sizeof(*ids));
+		w->full = ids == NULL;
+		if (w->full)
+			return false;
+		w->ids = ids;
+		w->room = room;
+	}
+	bw_slice_copy(id, w->ids[w->count++], BW_QUEUE_ID_BYTES);
+	return true;
+}
+
+static bool sort_row(void *ctx, const struct bw_queued *row)
+{
+	struct walking *w = ctx;
+
+	if (!row->held || w->walk->known(w->walk->ctx, row->queue_id, row->arrived_ms))
+		return give_row(w, row);
+	return keep_id(w, row->queue_id);
+}
+
+static bool give_looked(void *ctx, const struct bw_queued *row)
+{
+	struct walking *w = ctx;
+
+	return give_row(w, row);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static bool give_unknown(void *ctx, const struct bw_queued *row)
+{
+	struct walking *w = ctx;
+	id_text id;
+
+	bw_slice_copy(row->queue_id, id, sizeof(id));
+	return bsearch(id, w->ids, w->count, sizeof(*w->ids), by_text) == NULL || give_row(w, row);
+}
+
+static enum bw_err give_rest(struct walking *w, const struct bw_mta_place *place, const char *mta, struct bw_why *why)
+{
+	enum bw_err err = BW_OK;
+
+	if (w->count > ONE_BY_ONE) {
+		qsort(w->ids, w->count, sizeof(*w->ids), by_text);
+		return each_message(place, mta, give_unknown, w, why);
+	}
+	for (size_t i = 0; i < w->count && err == BW_OK && !w->stopped; i++) {
+		err = look(place, mta, w->ids[i], give_looked, w, why);
+		/* Gone since. */
+		err = err == BW_ERR_NOT_FOUND ? BW_OK : err;
+	}
+	return err;
+}
+
+static enum bw_err walk_queue(const struct bw_mta_place *place, const char *mta, const struct bw_queue_walk *walk, struct bw_why *why)
+{
+	struct walking w = { .walk = walk };
+	struct hearing x = { .each = sort_row, .ctx = &w };
+
+	if (walk->known == NULL)
+		return each_message(place, mta, walk->each, walk->ctx, why);
+	begin(place, mta, "each", NULL);
+	packet_add_text(&place->helper->out, "brief", "1");
+	enum bw_err err = ask(place->helper, &x, LISTING_MS, why);
+
+	if (err == BW_OK && w.full)
+		err = bw_fail(why, BW_ERR_MEMORY, "no memory for %zu held messages that are not known", w.count);
+	if (err == BW_OK && !w.stopped)
+		err = give_rest(&w, place, mta, why);
+	free(w.ids);
+	return err;
 }
 
 /* --- files --- */
@@ -409,6 +523,23 @@ static enum bw_err postfix_deliver(const struct bw_mta_place *place, const char 
 	return bw_agent_postfix.deliver(place, queue_id, why);
 }
 
+static enum bw_err postfix_walk(const struct bw_mta_place *place, const struct bw_key *key, const struct bw_queue_walk *walk,
+                                struct bw_why *why)
+{
+	(void)key;
+	return walk_queue(place, "postfix", walk, why);
+}
+
+static enum bw_err postfix_carriers(const struct bw_mta_place *place, int64_t since_ms, BW_EACH(struct bw_queued), struct bw_why *why)
+{
+	return carriers(place, "postfix", since_ms, each, ctx, why);
+}
+
+static enum bw_err postfix_check(const struct bw_mta_place *place, struct bw_why *why)
+{
+	return bw_agent_postfix.check(place, why);
+}
+
 static enum bw_err postfix_lifetime(const struct bw_mta_place *place, int64_t *any_ms, int64_t *null_sender_ms, struct bw_why *why)
 {
 	return bw_agent_postfix.lifetime(place, any_ms, null_sender_ms, why);
@@ -427,7 +558,7 @@ const struct bw_mta *bw_mta_find_helped(const char *name)
 {
 	static const struct bw_mta all[] = {
 		{ .name = "postfix", .is_queue_id = is_postfix_id, .deliver = postfix_deliver, .requeue = postfix_requeue,
-		  .lifetime = postfix_lifetime, HELPED_FUNCTIONS(postfix) },
+		  .lifetime = postfix_lifetime, .walk = postfix_walk, .carriers = postfix_carriers, .check = postfix_check, HELPED_FUNCTIONS(postfix) },
 		{ .name = "sendmail", .is_queue_id = is_sendmail_id, .deliver = sendmail_deliver, HELPED_FUNCTIONS(sendmail) },
 	};
 

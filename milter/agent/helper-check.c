@@ -8,8 +8,8 @@
 #include "postfix.h"
 
 /* A post is accepted at its end; its queue file is begun earlier, by the time that it takes to send it, and clocks differ. */
-#define ARRIVED_BEFORE_MS (15 * BW_MINUTE_MS)
-#define ARRIVED_AFTER_MS  (1 * BW_MINUTE_MS)
+#define ARRIVED_BEFORE_MS BW_HOUR_MS
+#define ARRIVED_AFTER_MS  BW_MINUTE_MS
 
 enum bw_err helper_refuse(struct request *r, enum bw_refusal refusal, const char *format, ...)
 {
@@ -34,6 +34,8 @@ static enum bw_err find_instance(const struct helper *h, struct request *r)
 {
 	struct bw_slice wanted = packet_get(&h->in, "config");
 
+	if (wanted.n == 0 && h->config->hold.postfix_config_count == 1)
+		wanted = bw_slice_of(h->config->hold.postfix_config[0]);
 	for (size_t i = 0; i < h->config->hold.postfix_config_count; i++) {
 		if (bw_slice_equal(wanted, bw_slice_of(h->config->hold.postfix_config[i])))
 			r->place.config = h->config->hold.postfix_config[i];

@@ -48,8 +48,12 @@ static bool tell_row(void *ctx, const struct bw_queued *row)
 	packet_add(out, "queue", row->queue_id);
 	packet_add_int(out, "held", row->held);
 	packet_add_int(out, "arrived", row->arrived_ms);
+	if (row->known)
+		packet_add_int(out, "known", true);
 	if (row->marked)
 		add_mark(out, row);
+	else if (!row->held && row->mark_text.n > 0)
+		packet_add(out, "mark", row->mark_text);
 	t->lost = packet_send(t->r->client, out, ANSWER_MS, NULL) != BW_OK;
 	return !t->lost;
 }
@@ -61,10 +65,35 @@ static enum bw_err run_look(struct helper *h, struct request *r)
 	return r->mta->look(&r->place, &h->site, r->queue_id, tell_row, &t, &r->why);
 }
 
+/* Who knows most of what is held wants to know of it only that it is there. */
+static bool know_all(void *ctx, struct bw_slice queue_id, int64_t arrived_ms)
+{
+	(void)ctx;
+	(void)queue_id;
+	(void)arrived_ms;
+	return true;
+}
+
 static enum bw_err run_each(struct helper *h, struct request *r)
 {
 	struct telling t = { h, r, false };
-	enum bw_err err = r->mta->each(&r->place, &h->site, tell_row, &t, &r->why);
+	const struct bw_queue_walk walk = { know_all, tell_row, &t };
+	enum bw_err err = packet_is(&h->in, "brief", "1") && r->mta->walk != NULL ? r->mta->walk(&r->place, &h->site, &walk, &r->why)
+	                                                                          : r->mta->each(&r->place, &h->site, tell_row, &t, &r->why);
+
+	return err == BW_OK && t.lost ? bw_fail(&r->why, BW_ERR_IO, "who asked hears no more") : err;
+}
+
+/* Their marks are told as they stand there: only the ledger knows by which queue id they are sealed. */
+static enum bw_err run_carriers(struct helper *h, struct request *r)
+{
+	struct telling t = { h, r, false };
+	int64_t since_ms = 0;
+
+	packet_get_int(&h->in, "since", &since_ms);
+	if (r->mta->carriers == NULL)
+		return helper_refuse(r, BW_REFUSAL_BAD_REQUEST, "%s has no such thing as requeue", r->mta->name);
+	enum bw_err err = r->mta->carriers(&r->place, since_ms, tell_row, &t, &r->why);
 
 	return err == BW_OK && t.lost ? bw_fail(&r->why, BW_ERR_IO, "who asked hears no more") : err;
 }
@@ -102,6 +131,7 @@ static enum bw_err run_delete(struct helper *h, struct request *r)
 static const struct ask asks[] = {
 	{ .name = "look", .about_one = true, .run = run_look },
 	{ .name = "each", .run = run_each },
+	{ .name = "carriers", .run = run_carriers },
 	{ .name = "fetch", .orders = ORDER(DELETE) | ORDER(DROP), .about_one = true, .due = true, .run = helper_fetch },
 	{ .name = "release", .orders = ORDER(RELEASE) | ORDER(THAW), .about_one = true, .once = true, .delivers = true, .run = run_release },
 	{ .name = "requeue", .orders = ORDER(RELEASE), .about_one = true, .once = true, .run = run_requeue },

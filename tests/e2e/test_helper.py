@@ -86,6 +86,7 @@ class Helped:
         rows = {row["queue"]: row for row in self.helper.ask("each").rows}
         self.assertEqual({ours, theirs}, set(rows))
         self.assertEqual((row["id"], None), (rows[ours]["id"], rows[theirs].get("id")))
+        self.assertEqual({ours, theirs}, {row["queue"] for row in self.helper.ask("each", brief="1").rows})
 
     def test_release(self):
         first, second = self.hold(2)
@@ -241,7 +242,7 @@ class Helped:
         queue_id, at_ms = self.post_waiting()
         order = lambda kind, at=at_ms: self.helper.order(kind, queue_id, "ab" * 16, at)
         for ask, kind in (("hold", "freeze"), ("release", "thaw")):
-            for at in (at_ms - 3600000, at_ms + 3600000):
+            for at in (at_ms - 2 * 3600000, at_ms + 2 * 3600000):
                 self.expect(self.helper.ask(ask, queue_id, order(kind, at)), "other-message")
         self.expect(self.helper.ask("release", queue_id, order("thaw")), "no-message")
         self.expect(self.helper.ask("hold", queue_id, order("release")), "other-command")
@@ -345,10 +346,14 @@ class Postfix(Helped, Case):
 
     def test_requeue(self):
         queue_id, = self.hold(1)
+        mark = self.look(queue_id)["id"]
+        self.sink.close()
         self.expect_done(self.helper.ask("requeue", queue_id, self.order("release", queue_id)))
         self.assertEqual(set(), self.mta.held())
-        self.mta.command("postkick", "public", "pickup", "W", check=False)  # else it looks once a minute
-        place.wait_until(lambda: "u4@nhs.example" in self.copies(), "it has arrived", 90)
+        carrier, = place.wait_until(lambda: self.helper.ask("carriers", since=str(int(time.time() * 1000) - 600000)).rows,
+                                    "it is in the queue under another id", 90, 0.2)
+        self.assertNotEqual(queue_id, carrier["queue"])
+        self.assertIn(f"id={mark}", carrier["mark"])
 
     # -- at its start
 

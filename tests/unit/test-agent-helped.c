@@ -199,6 +199,113 @@ static void rows(void **state)
 	waitpid(child, NULL, 0);
 }
 
+/* --- a walk --- */
+
+enum { MANY = 1000 };
+
+static int held_count;
+
+static void print_id(int i, char out[16])
+{
+	snprintf(out, 16, "ABC%05d", i);
+}
+
+static bool say_bare(int client, int i, bool known)
+{
+	char id[16];
+	const char *const fields[] = { "is", "row", "queue", id, "held", "1", "arrived", "5000", known ? "known" : "sender", "1", NULL };
+
+	print_id(i, id);
+	return answer(client, fields);
+}
+
+/* All of the queue in brief; then the unknown ones, each by itself or all in one go. */
+static bool say_walk(int client)
+{
+	bool good = heard(client, "each") && packet_is(&packet, "brief", "1");
+	char id[16];
+
+	for (int i = 0; i < held_count; i++)
+		good = good && say_bare(client, i, true);
+	good = good && answer_done(client);
+	if (held_count == MANY) {
+		good = good && heard(client, "each") && !packet_is(&packet, "brief", "1");
+		for (int i = held_count; i-- > 0;)
+			good = good && say_bare(client, i, false);
+		return good && answer_done(client);
+	}
+	for (int i = 1; i < held_count; i += 2) {
+		print_id(i, id);
+		good = good && heard(client, "look") && packet_is(&packet, "queue", id) && say_bare(client, i, false) && answer_done(client);
+	}
+	return good;
+}
+
+static bool knows_even(void *ctx, struct bw_slice queue_id, int64_t arrived_ms)
+{
+	(void)ctx;
+	assert_int_equal(arrived_ms, 5000);
+	return (queue_id.p[queue_id.n - 1] - '0') % 2 == 0;
+}
+
+struct walked {
+	int known, read;
+};
+
+static bool count_row(void *ctx, const struct bw_queued *row)
+{
+	struct walked *w = ctx;
+
+	assert_int_equal(row->known, knows_even(NULL, row->queue_id, row->arrived_ms));
+	assert_int_equal(row->known, row->sender.n == 0);
+	w->known += row->known;
+	w->read += !row->known;
+	return true;
+}
+
+static void walked(void **state)
+{
+	const struct bw_key key = { { 0 } };
+
+	(void)state;
+	for (held_count = 10; held_count <= MANY; held_count += MANY - 10) {
+		struct walked w = { 0, 0 };
+		const struct bw_queue_walk walk = { knows_even, count_row, &w };
+
+		with_helper(say_walk, 1);
+		assert_int_equal(postfix->walk(&place, &key, &walk, NULL), BW_OK);
+		assert_int_equal(w.known, held_count / 2);
+		assert_int_equal(w.read, held_count / 2);
+		expect_helper_content();
+	}
+}
+
+static bool say_carrier(int client)
+{
+	static const char *const row[] = { "is", "row", "queue", "ABCDEF", "held", "0", "arrived", "5000", "mark", "v=1; id=x", NULL };
+
+	return heard(client, "carriers") && packet_is(&packet, "since", "4000") && answer(client, row) && answer_done(client);
+}
+
+static bool see_carrier(void *ctx, const struct bw_queued *row)
+{
+	*(bool *)ctx = bw_slice_equal(row->mark_text, BW_S("v=1; id=x")) && bw_slice_equal(row->queue_id, BW_S("ABCDEF")) && !row->marked;
+	return true;
+}
+
+static void carried(void **state)
+{
+	bool seen = false;
+
+	(void)state;
+	with_helper(say_carrier, 1);
+	assert_int_equal(postfix->carriers(&place, 4000, see_carrier, &seen, NULL), BW_OK);
+	assert_true(seen);
+	expect_helper_content();
+}
+
+/* --- */
+
 static bool die(int client)
 {
 	return heard(client, "hold");
@@ -471,6 +578,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(walked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(carried, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(gone_and_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(fetched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(fetched_nonsense, set_up, tear_down),
