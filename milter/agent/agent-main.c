@@ -14,6 +14,7 @@
 #include "bw/agent.h"
 #include "bw/clock.h"
 #include "bw/logline.h"
+#include "bw/stores.h"
 #include "herald.h"
 
 enum { EXIT_USAGE = 2, NAP_MS = 250 };
@@ -30,7 +31,7 @@ struct agent {
 	const char *config_path;
 	bool foreground;
 	struct bw_config *config;
-	struct bw_store *store;
+	struct bw_stores stores;
 	struct herald *herald;
 	char host[256];
 };
@@ -85,7 +86,7 @@ static void find_host(struct agent *a)
 		bw_slice_copy(BW_S("localhost"), a->host, sizeof(a->host));
 }
 
-/* The embedded store of this host: with Redis too, the ledger of this host's hold queue is in it. */
+/* What all hosts share, and this host's own store behind it. */
 static enum bw_err open_all(struct agent *a, struct bw_why *why)
 {
 	enum bw_err err = drop_privileges(a->config, why);
@@ -94,8 +95,8 @@ static enum bw_err open_all(struct agent *a, struct bw_why *why)
 	if (err == BW_OK && access(a->config->store.path, F_OK) != 0)
 		err = bw_fail(why, BW_ERR_STORE, "store %s: not there yet; breakwaterd makes it at its first start", a->config->store.path);
 	if (err == BW_OK)
-		err = bw_store_sqlite_open(a->config->store.path, BUSY_MS, &a->store, why);
-	return err == BW_OK ? agent_herald_new(a->config, a->store, a->host, &a->herald, why) : err;
+		err = bw_stores_open_for_command(a->config, BUSY_MS, true, &a->stores, why);
+	return err == BW_OK ? agent_herald_new(a->config, a->stores.store, a->host, &a->herald, why) : err;
 }
 
 /* --- work --- */
@@ -118,6 +119,15 @@ static void reload_config(struct agent *a)
 	bw_config_free(&a->config);
 	a->config = config;
 	say(a, BW_SEV_NOTICE, "reloaded", a->config_path);
+}
+
+/* A shared store that was away is looked for; until it is back, this host's own answers. */
+static void probe(struct agent *a)
+{
+	int64_t daemons;
+
+	if (a->stores.shared != NULL && a->stores.store->ops->degraded(a->stores.store, &daemons))
+		(void)bw_store_guarded_probe(a->stores.shared);
 }
 
 /* A failure is said once, and once more when it is over. */
@@ -167,6 +177,7 @@ static void serve(struct agent *a)
 	while (!ended) {
 		if (reload)
 			reload_config(a);
+		probe(a);
 		look(a, &failing);
 		for (int64_t left_ms = a->config->notify.every_ms; left_ms > 0 && !ended && !reload; left_ms -= NAP_MS)
 			poll(NULL, 0, NAP_MS); /* a signal between two looks at the flags waits no longer than this */
@@ -222,7 +233,7 @@ int main(int argc, char **argv)
 		code = EXIT_SUCCESS;
 	}
 	agent_herald_free(&a.herald);
-	bw_store_close(&a.store);
+	bw_store_close(&a.stores.store);
 	bw_config_free(&a.config);
 	return code;
 }
