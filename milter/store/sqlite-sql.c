@@ -226,7 +226,8 @@ static const char *const texts[] = {
 		"ORDER BY i.number",
 	[BW_SQL_POST_PUT] =
 		"INSERT OR IGNORE INTO post(id, host, queue_id, mta, list, conversation, sender, message_id, deliveries, accepted_ms, "
-		"state, state_ms, format) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+		"state, state_ms, format) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(max(state), ?11), "
+		"coalesce(max(state_ms), ?12), ?13 FROM (SELECT state, state_ms FROM post WHERE id = ?1 LIMIT 1)",
 	[BW_SQL_POST_MOST] =
 		"DELETE FROM post WHERE seq IN (SELECT seq FROM post WHERE seq <= (SELECT max(seq) FROM post) - ?1 AND state <> ?2 ORDER "
 		"BY seq LIMIT ?3)",

@@ -143,6 +143,14 @@ static void moves(void **state)
 			assert_int_equal(r.last.state_ms, T0 + 10 - to);
 		}
 	}
+	/* A list that is heard of later has the message's state. */
+	assert_int_equal(move(s, "p1", BW_POST_FROZEN, T0 + 20), BW_OK);
+	p[0].list = BW_S("third@example.org");
+	assert_ok(s->ops->post_put(s, p, 1, &why));
+	struct rows third = ask(s, (struct bw_post_query){ .list = p[0].list });
+
+	assert_int_equal(third.last.state, BW_POST_FROZEN);
+	assert_int_equal(third.last.state_ms, T0 + 20);
 	assert_int_equal(move(s, "p2", BW_POST_FROZEN, T0), BW_ERR_NOT_FOUND);
 	assert_int_equal(move(s, "p1", BW_POST_STATE_COUNT, T0), BW_ERR_INPUT);
 }

@@ -25,12 +25,12 @@ static uint64_t random_of(struct run *r)
 	return r->random;
 }
 
-static int64_t below(struct run *r, int64_t n)
+int64_t below(struct run *r, int64_t n)
 {
 	return (int64_t)(random_of(r) >> 11) % n;
 }
 
-static bool chance(struct run *r, int percent)
+bool chance(struct run *r, int percent)
 {
 	return below(r, 100) < percent;
 }
@@ -41,7 +41,7 @@ static int64_t pick(struct run *r, const int64_t *values, size_t n)
 }
 #define PICK(run, ...) pick((run), (const int64_t[]){ __VA_ARGS__ }, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
 
-static struct bw_hash hash_of(const char *kind, int64_t n)
+struct bw_hash hash_of(const char *kind, int64_t n)
 {
 	static const struct bw_key key = { { 7 } };
 	char text[64];
@@ -50,7 +50,7 @@ static struct bw_hash hash_of(const char *kind, int64_t n)
 	return bw_hash_slice(&key, "differential", bw_slice_of(text));
 }
 
-static struct bw_slice list_of(int64_t n)
+struct bw_slice list_of(int64_t n)
 {
 	static const char *const lists[LISTS] = { "all@example.org", "{staff}@example.org", "b@\xc3\xa4.example" };
 
@@ -476,11 +476,14 @@ static const struct kind {
 	int weight; /* of 1000 */
 	void (*run)(struct run *r);
 } kinds[] = {
-	{ "count", 690, do_count },    { "settle", 170, do_settle },
+	{ "count", 640, do_count },    { "settle", 170, do_settle },
 	{ "redirect", 20, do_redirect },
 	{ "breaker", 60, do_breaker }, { "breaker_each", 5, do_breaker_each },
 	{ "hold", 20, do_hold },       { "move", 20, do_move },
 	{ "setting", 14, do_setting }, { "expire", 1, do_expire },
+	{ "order", 15, do_order },     { "order_work", 15, do_order_work },
+	{ "order_each", 4, do_order_each },
+	{ "post", 10, do_post },       { "post_each", 6, do_post_each },
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

@@ -40,6 +40,19 @@ struct run {
 	int64_t tally[16]; /* operations done, by kind */
 };
 
+/* Chance: below `n`; in so many of a hundred. And names. */
+int64_t below(struct run *r, int64_t n);
+bool chance(struct run *r, int percent);
+struct bw_hash hash_of(const char *kind, int64_t n);
+struct bw_slice list_of(int64_t n);
+
+/* Orders and posts (differential-orders.c). */
+void do_order(struct run *r);
+void do_order_work(struct run *r);
+void do_order_each(struct run *r);
+void do_post(struct run *r);
+void do_post_each(struct run *r);
+
 /* Says where it happened, and ends the program. */
 void differ(const struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 /* Each ends the program when the two are not alike. */
