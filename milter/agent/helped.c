@@ -122,6 +122,18 @@ static void take_row(const struct packet *p, struct bw_queued *row)
 	row->recipients = packet_get(p, "recipients");
 }
 
+/* What will be so again, is said; all else may be better later. */
+static enum bw_err failure_of(struct bw_slice name)
+{
+	static const enum bw_err lasting[] = { BW_ERR_LIMIT, BW_ERR_CORRUPT, BW_ERR_INPUT };
+
+	for (size_t i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++) {
+		if (bw_slice_equal(name, bw_slice_of(bw_err_name(lasting[i]))))
+			return lasting[i];
+	}
+	return BW_ERR_IO;
+}
+
 static enum bw_err take_end(struct bw_helper *h, struct bw_why *why)
 {
 	struct bw_slice said = packet_get(&h->in, "why");
@@ -130,7 +142,7 @@ static enum bw_err take_end(struct bw_helper *h, struct bw_why *why)
 		return BW_OK;
 	if (packet_is(&h->in, "is", "refused") && bw_refusal_parse(packet_get(&h->in, "code"), &h->refusal))
 		return bw_fail(why, bw_refusal_err(h->refusal), "%.*s", (int)said.n, said.p);
-	return bw_fail(why, BW_ERR_IO, "%.*s", (int)said.n, said.p);
+	return bw_fail(why, failure_of(packet_get(&h->in, "err")), "%.*s", (int)said.n, said.p);
 }
 
 static enum bw_err take_note(struct bw_helper *h, const struct hearing *x, struct bw_why *why)

@@ -118,6 +118,11 @@ static bool refuse_all(int client)
 		good = good && heard(client, "release") && packet_is(&packet, "mta", "postfix") && packet_is(&packet, "config", "/etc/postfix-2") &&
 		       packet_is(&packet, "queue", "ABCDEF") && packet_is(&packet, "order", "signed") && answer(client, fields);
 	}
+	for (int i = BW_OK + 1; i <= BW_ERR_COUNT; i++) {
+		const char *const fields[] = { "is", "failed", "err", bw_err_name((enum bw_err)i), "why", "because", NULL };
+
+		good = good && heard(client, "release") && answer(client, fields);
+	}
 	return good && heard(client, "release") && answer_done(client);
 }
 
@@ -134,6 +139,10 @@ static void refusals(void **state)
 		assert_int_not_equal(bw_refusal_err(i), BW_OK);
 		assert_int_equal(bw_helper_refusal(helper), i);
 		assert_string_equal(why.text, "because");
+	}
+	for (int i = BW_OK + 1; i <= BW_ERR_COUNT; i++) {
+		assert_int_equal(postfix->release(&place, "ABCDEF", &why), i == BW_ERR_LIMIT || i == BW_ERR_CORRUPT || i == BW_ERR_INPUT ? i : BW_ERR_IO);
+		assert_int_equal(bw_helper_refusal(helper), BW_REFUSAL_NONE);
 	}
 	assert_int_equal(postfix->release(&place, "ABCDEF", &why), BW_OK);
 	assert_int_equal(bw_helper_refusal(helper), BW_REFUSAL_NONE);
