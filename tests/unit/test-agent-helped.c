@@ -208,8 +208,6 @@ static void rows(void **state)
 	waitpid(child, NULL, 0);
 }
 
-/* --- a walk --- */
-
 enum { MANY = 1000 };
 
 static int held_count;
@@ -312,8 +310,6 @@ static void carried(void **state)
 	assert_true(seen);
 	expect_helper_content();
 }
-
-/* --- */
 
 static bool die(int client)
 {
@@ -552,8 +548,6 @@ static void put_without_seal(void **state)
 	assert_int_equal(postfix->put(&place, a, queue_id, note_id, &noted, NULL), BW_ERR_PERMISSION);
 	archived_close(&a);
 }
-
-/* --- */
 
 static int set_up(void **state)
 {
