@@ -15,6 +15,9 @@
  * finds the primary back (open breakers made meanwhile are then merged into it). Owns both. `host` is this host's name. */
 enum bw_err bw_store_guarded_new(struct bw_store *primary, struct bw_store *fallback, struct bw_store **out, struct bw_why *why);
 bool bw_store_guarded_probe(struct bw_store *guarded);
+/* From now on a probe only finds the way back: another process (the daemon, beside breakwater-agent) works with the same fallback, and merges
+ * what was decided there. Twice merged, history would say everything twice. */
+void bw_store_guarded_follow(struct bw_store *guarded);
 /* Why the primary is not used: what its last failure said. */
 void bw_store_guarded_reason(struct bw_store *guarded, struct bw_why *out);
 /* A guarded store of many hosts: `primary` is theirs, `local` this host's. Beyond what a guarded store does,

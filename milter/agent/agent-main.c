@@ -96,6 +96,8 @@ static enum bw_err open_all(struct agent *a, struct bw_why *why)
 		err = bw_fail(why, BW_ERR_STORE, "store %s: not there yet; breakwaterd makes it at its first start", a->config->store.path);
 	if (err == BW_OK)
 		err = bw_stores_open_for_command(a->config, BUSY_MS, true, &a->stores, why);
+	if (err == BW_OK && a->stores.shared != NULL)
+		bw_store_guarded_follow(a->stores.shared); /* breakwaterd merges */
 	return err == BW_OK ? agent_herald_new(a->config, a->stores.store, a->host, &a->herald, why) : err;
 }
 

@@ -25,6 +25,7 @@ struct bw_guarded {
 	pthread_mutex_t reason_lock;
 	struct bw_why reason;     /* why it is degraded; under reason_lock */
 	pthread_mutex_t probe;    /* one probe at a time; and the members up to here */
+	bool follows;             /* another process merges */
 	bool has_beat;            /* the owner's last heartbeat: what a probe writes, for reading proves nothing */
 	struct bw_host_row beat;
 	char host[256], version[64];

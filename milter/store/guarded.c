@@ -291,15 +291,10 @@ static enum bw_err examine(struct bw_guarded *g, struct bw_why *why)
 	return err;
 }
 
-static bool recover(struct bw_guarded *g)
+static bool join(struct bw_guarded *g)
 {
 	int64_t since_ms = atomic_load(&g->since_ms);
-	struct bw_why why = { "" };
 
-	if (examine(g, &why) != BW_OK) {
-		give_reason(g, &why);
-		return false;
-	}
 	if (bw_guarded_merge(g, since_ms) != BW_OK)
 		return false;
 	atomic_store(&g->degraded, false);
@@ -309,9 +304,32 @@ static bool recover(struct bw_guarded *g)
 		return false;
 	}
 	bw_guarded_forget(g);
+	return true;
+}
+
+static bool recover(struct bw_guarded *g)
+{
+	struct bw_why why = { "" };
+
+	if (examine(g, &why) != BW_OK) {
+		give_reason(g, &why);
+		return false;
+	}
+	if (!g->follows && !join(g))
+		return false;
+	atomic_store(&g->degraded, false);
 	bw_shared_look_at_all(g);
 	count_daemons(g);
 	return true;
+}
+
+void bw_store_guarded_follow(struct bw_store *guarded)
+{
+	struct bw_guarded *g = bw_guarded_of(guarded);
+
+	pthread_mutex_lock(&g->probe);
+	g->follows = true;
+	pthread_mutex_unlock(&g->probe);
 }
 
 bool bw_store_guarded_probe(struct bw_store *guarded)

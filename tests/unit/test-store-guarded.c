@@ -137,6 +137,39 @@ static void a_failure_moves_to_the_fallback_and_stays(void **state)
 	assert_int_equal(offer(s->guarded, T0 + 4, "r3", "root").conversation_senders, 1);
 }
 
+static bool count_event(void *ctx, const struct bw_event_row *row)
+{
+	int *n = ctx;
+
+	(void)row;
+	++*n;
+	return true;
+}
+
+/* Beside a daemon that merges, another process on the same fallback finds the way back, and takes nothing with it. */
+static void one_that_follows_merges_nothing(void **state)
+{
+	const struct bw_event_row event = { .event = BW_EVENT_TRIP, .list = BW_S(LIST), .at_ms = T0 + 2 };
+	const struct bw_breaker_key key = { .list = BW_S(LIST), .scope = BW_SCOPE_LIST };
+	struct stores *s = *state;
+	int n = 0;
+
+	bw_store_guarded_follow(s->guarded);
+	bw_store_faulty_set(s->faulty, true, 0);
+	offer(s->guarded, T0 + 1, "r1", "root");
+	assert_true(is_degraded(s->guarded, NULL));
+	set(s->guarded, key, BW_PHASE_OPEN, T0 + BW_HOUR_MS);
+	assert_int_equal(s->guarded->ops->event_add(s->guarded, &event, NULL), BW_OK);
+	assert_false(bw_store_guarded_probe(s->guarded));
+	bw_store_faulty_set(s->faulty, false, 0);
+	assert_true(bw_store_guarded_probe(s->guarded));
+	assert_false(is_degraded(s->guarded, NULL));
+	assert_int_equal(s->primary->ops->event_each(s->primary, 0, 0, count_event, &n, NULL), BW_OK);
+	assert_int_equal(n, 0);
+	assert_int_equal(get(s->primary, key).phase, BW_PHASE_CLOSED);
+	assert_int_equal(get(s->fallback, key).phase, BW_PHASE_OPEN); /* still there for who merges */
+}
+
 /* How many were redirected only the primary knows: never so many a host. */
 static void nobody_redirects_alone(void **state)
 {
@@ -514,6 +547,7 @@ int main(void)
 		TEST(open_breakers_go_back),
 		TEST(of_two_open_ones_the_longer_stays),
 		TEST(an_outage_is_merged_once),
+		TEST(one_that_follows_merges_nothing),
 		TEST(a_storm_across_the_outage),
 		TEST(a_storm_within_the_outage),
 		TEST(ledger_entries_go_back),
