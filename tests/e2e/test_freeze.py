@@ -4,6 +4,7 @@ import os
 
 from support import mails, place, sink
 
+from . import test_redis
 from .base import LIST, POSTER, Case
 from .test_sendmail import SendmailCase
 
@@ -187,3 +188,65 @@ class Sendmail(Frozen, SendmailCase):
 
     def hold_by_hand(self, queue_id):
         self.mta.command("-Qby hand", f"-qI{queue_id}")
+
+
+class TwoHosts(test_redis.Shared):
+    """Two Postfix, a breakwaterd each, one Redis; without orders, so each host works on what it took itself."""
+
+    def stuck_on_both(self):
+        self.shared()
+        port = self.sink.port
+        self.sink.close()
+        self.port = port
+        self.ids = [self.accept_at(i) for i in (0, 1)]
+
+    def accept_at(self, i):
+        queue_id = self.accepted(self.send_at(i, POSTER, LIST, mails.post(POSTER, LIST)).answer)
+        place.wait_until(lambda: queue_id in self.hosts[i].mta.queue_ids("deferred"), "it was tried in vain", 30, 0.1)
+        return queue_id
+
+    def storm_at(self, i, *arguments, yes=True):
+        result = self.hosts[i].breakwater.run_ctl(*(["--yes"] if yes else []), "storm", *arguments, "--list", LIST)
+        return result.returncode, result.stdout + result.stderr
+
+    def reachable(self):
+        self.sink = sink.Sink(self.port)
+        self.addCleanup(self.sink.close)
+        for host in self.hosts:
+            host.mta.command("postqueue", "-f")
+
+    def test_each_sees_all_and_freezes_its_own(self):
+        self.stuck_on_both()
+        place.wait_until(lambda: "other hosts: 1 message, at most 40,000 copies" in self.storm_at(0, "freeze", yes=False)[1],
+                         "mx1 knows of mx2's post", 20)
+        self.assertEqual(0, self.storm_at(0, "freeze")[0])
+        self.assertEqual(({self.ids[0]}, set()), (self.hosts[0].mta.held(), self.hosts[1].mta.held()))
+        self.assertIn("other hosts: 1 message", self.storm_at(1, "thaw")[1], "mx2 sees that mx1 has one frozen")
+        self.assertEqual(0, self.storm_at(1, "freeze")[0])
+        self.reachable()
+        self.assertEqual(0, self.storm_at(0, "thaw")[0])
+        place.wait_until(lambda: self.sink.count(LIST) == 1, "mx1's copy arrives", 30)
+        self.assertEqual({self.ids[1]}, self.hosts[1].mta.held())
+        self.assertEqual(0, self.storm_at(1, "drop")[0])
+        self.hosts[0].mta.settle()
+        self.assertEqual((1, set()), (self.sink.count(LIST), self.hosts[1].mta.queue_ids()))
+
+    def test_without_redis(self):
+        """Accepted and frozen while Redis is away: each host has what it needs, and Redis learns of it afterwards."""
+        self.stuck_on_both()
+        self.redis.kill()
+        self.wait_for("degraded")
+        late = self.accept_at(0)
+        place.wait_until(lambda: "mx1: 2 messages" in self.storm_at(0, "freeze", yes=False)[1], "mx1 knows its own", 20)
+        code, text = self.storm_at(0, "freeze")
+        self.assertEqual(0, code, text)
+        self.assertEqual({self.ids[0], late}, self.hosts[0].mta.held())
+        self.redis.start()
+        self.wait_for("recovered")
+        place.wait_until(lambda: "other hosts: 2 messages" in self.storm_at(1, "thaw", yes=False)[1], "mx2 sees what mx1 has frozen", 30)
+        self.reachable()
+        self.assertEqual(0, self.storm_at(0, "thaw")[0])
+        place.wait_until(lambda: self.sink.count(LIST) == 3, "all copies arrive", 30)
+        for host in self.hosts:
+            host.mta.settle()
+        self.assertEqual(3, self.sink.count(LIST))
