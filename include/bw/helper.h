@@ -66,5 +66,7 @@ enum bw_err bw_helper_open(const char *path, struct bw_helper **out, struct bw_w
 void bw_helper_close(struct bw_helper **h);
 /* What the last question was refused for; BW_REFUSAL_NONE where it was not. */
 enum bw_refusal bw_helper_refusal(const struct bw_helper *h);
+/* Did the helper answer the last question, whatever it said? Where it did not, the queue tells whether anything was done. */
+bool bw_helper_answered(const struct bw_helper *h);
 
 #endif

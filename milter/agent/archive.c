@@ -84,26 +84,7 @@ enum bw_err archive_remove(int dir, const struct bw_hash *id, enum archive_kind 
 	return BW_OK;
 }
 
-/* --- the directory --- */
-
-enum bw_err bw_archive_open(const char *path, int *fd, struct bw_why *why)
-{
-	struct stat st;
-
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return agent_fail_errno(path, "could not be made", why);
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (dir < 0)
-		return agent_fail_errno(path, "could not be opened", why);
-	/* Its folder may belong to a less privileged user, who could put another directory there. */
-	if (fstat(dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-		close(dir);
-		return bw_fail(why, BW_ERR_PERMISSION, "%s: the archive must belong to uid %u alone (mode 0700)", path, (unsigned)geteuid());
-	}
-	*fd = dir;
-	return BW_OK;
-}
+/* --- how much, and how old --- */
 
 struct survey {
 	int64_t bytes, now_ms, keep_ms, gone;
@@ -447,12 +428,31 @@ static enum bw_err open_named(int dir, const char *name, struct bw_archived **ou
 	return err;
 }
 
+/* What root restores, root has written: whoever owns the archive's directory may have put something else there. */
+static enum bw_err check_hands(const struct bw_archived *a, struct bw_why *why)
+{
+	struct stat st;
+
+	if (fstat(a->fd, &st) != 0)
+		return agent_fail_errno(a->name, "could not be looked at", why);
+	if (geteuid() == 0 && st.st_uid != 0)
+		return bw_fail(why, BW_ERR_PERMISSION, "%s was written by uid %u: it is restored by an order (hold.order_key), not as root", a->name,
+		               (unsigned)st.st_uid);
+	return BW_OK;
+}
+
 enum bw_err archived_open(int dir, const struct bw_hash *id, struct bw_archived **out, struct bw_why *why)
 {
 	char name[ARCHIVE_NAME_BYTES];
 
 	archive_name(id, ARCHIVE_MESSAGE, name);
-	return open_named(dir, name, out, why);
+	enum bw_err err = open_named(dir, name, out, why);
+
+	if (err == BW_OK)
+		err = check_hands(*out, why);
+	if (err != BW_OK && *out != NULL)
+		archived_close(out);
+	return err;
 }
 
 void archived_close(struct bw_archived **a)

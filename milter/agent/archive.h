@@ -33,6 +33,11 @@ int64_t archive_written_ms(int dir, const struct bw_hash *id, enum archive_kind 
 /* Gone is as good as removed. */
 enum bw_err archive_remove(int dir, const struct bw_hash *id, enum archive_kind kind, struct bw_why *why);
 
+/* One keeper at a time is in between its steps: whoever finds a note, and has the lock, knows that its writer was killed. Waits for the others;
+ * the same descriptor may be locked again. */
+void archive_lock(int dir);
+void archive_unlock(int dir);
+
 struct archive_source {
 	const char *mta, *queue_id, *config; /* config may be NULL */
 	const struct bw_queue_file *files;   /* the first one's seal is written */

@@ -279,7 +279,9 @@ static void carry_out(const struct item_tools *t, const struct item_order *order
 
 	keeper.store = t->posts;
 	place.at.order = item->signed_text;
-	agent_item_settle(kinds[order->kind].run(&keeper, place.mta, &place.at, &known->post, &out->note), kinds[order->kind].done, out);
+	const enum bw_err err = kinds[order->kind].run(&keeper, place.mta, &place.at, &known->post, &out->note);
+
+	agent_item_settle(err, kinds[order->kind].done, place.at.helper, out);
 	out->deliveries = out->result == BW_ITEM_DONE ? known->post.deliveries : 0;
 }
 

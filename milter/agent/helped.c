@@ -24,6 +24,7 @@ struct bw_helper {
 	struct sockaddr_un address;
 	int fd; /* -1: not open */
 	enum bw_refusal refusal;
+	bool answered;
 	struct packet out, in;
 };
 
@@ -63,6 +64,11 @@ void bw_helper_close(struct bw_helper **h)
 enum bw_refusal bw_helper_refusal(const struct bw_helper *h)
 {
 	return h->refusal;
+}
+
+bool bw_helper_answered(const struct bw_helper *h)
+{
+	return h->answered;
 }
 
 /* --- one question --- */
@@ -178,6 +184,7 @@ static enum bw_err ask(struct bw_helper *h, struct hearing *x, int64_t most_ms, 
 
 	packet_drop_files(&h->in);
 	h->refusal = BW_REFUSAL_NONE;
+	h->answered = false;
 	enum bw_err err = send_request(h, why);
 
 	while (err == BW_OK && !end && !x->stopped) {
@@ -188,6 +195,7 @@ static enum bw_err ask(struct bw_helper *h, struct hearing *x, int64_t most_ms, 
 		else
 			err = bw_fail(why, BW_ERR_IO, "breakwater-helper has not answered: whether it has done it, the queue tells");
 	}
+	h->answered = end;
 	/* What else would come is of no use. */
 	if (!end)
 		hang_up(h);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bw/helper.h"
+
 /* --- what can be ordered --- */
 
 static enum bw_err release(struct bw_keeper *k, const struct place *p, const struct bw_held *entry, struct bw_why *why)
@@ -185,7 +187,18 @@ static bool is_about(const struct entry *e, const struct item *item, const char 
 	return false;
 }
 
-void agent_item_settle(enum bw_err err, const char *done, struct outcome *out)
+/* The helper's own word says more than an error; a message that is gone is no forgery. */
+static void take_refusal(enum bw_refusal refusal, struct outcome *out)
+{
+	struct bw_why said = out->note;
+
+	if (refusal == BW_REFUSAL_NONE || refusal == BW_REFUSAL_NO_MESSAGE)
+		return;
+	out->again = out->away = false;
+	decide(out, BW_ITEM_REFUSED, "%s: %.*s", bw_refusal_name(refusal), (int)sizeof(said.text) - 40, said.text);
+}
+
+void agent_item_settle(enum bw_err err, const char *done, const struct bw_helper *helper, struct outcome *out)
 {
 	static const enum bw_item_result results[BW_ERR_COUNT] = {
 		[BW_OK] = BW_ITEM_DONE,
@@ -202,8 +215,12 @@ void agent_item_settle(enum bw_err err, const char *done, struct outcome *out)
 	out->again = err == BW_ERR_IO || err == BW_ERR_STORE || err == BW_ERR_MEMORY;
 	out->away = err == BW_ERR_STORE;
 	out->result = out->again ? BW_ITEM_FAILED : results[err];
-	if (err == BW_OK)
+	if (err == BW_OK) {
 		decide(out, BW_ITEM_DONE, "%s", done);
+	} else if (helper != NULL) {
+		out->away = out->away || (out->again && !bw_helper_answered(helper));
+		take_refusal(bw_helper_refusal(helper), out);
+	}
 }
 
 static void carry_out(const struct item_tools *t, const struct kind *kind, const struct bw_held *entry, const struct item *item,
@@ -218,7 +235,9 @@ static void carry_out(const struct item_tools *t, const struct kind *kind, const
 	struct place place = *found;
 
 	place.at.order = item->signed_text;
-	agent_item_settle(kind->run(t->keeper, &place, entry, &out->note), kind->done, out);
+	const enum bw_err err = kind->run(t->keeper, &place, entry, &out->note);
+
+	agent_item_settle(err, kind->done, place.at.helper, out);
 }
 
 void agent_item_do(const struct item_tools *t, const struct item_order *order, const struct item *item, int64_t now_ms,

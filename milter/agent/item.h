@@ -49,8 +49,9 @@ struct outcome {
 void agent_item_do(const struct item_tools *tools, const struct item_order *order, const struct item *item, int64_t now_ms,
                    struct outcome *out);
 
-/* What an error is as a result; `done`: the note of a success. A refusal is final; what does not answer may answer later. */
-void agent_item_settle(enum bw_err err, const char *done, struct outcome *out);
+/* What an error is as a result; `done`: the note of a success. A refusal is final, and the `helper` (which may be NULL) has a word
+ * for it; what does not answer may answer later. */
+void agent_item_settle(enum bw_err err, const char *done, const struct bw_helper *helper, struct outcome *out);
 
 /* "released", "deleted", "restored": what a kind of order has done to its messages. */
 const char *agent_item_done(enum bw_order_kind kind);

@@ -24,7 +24,7 @@ static void reach(const struct bw_keeper *k, enum bw_fault fault)
 
 struct checking {
 	const struct bw_held *entry;
-	bool held, marked, same, null_sender;
+	bool seen, held, marked, same, null_sender;
 	int64_t arrived_ms;
 };
 
@@ -32,6 +32,7 @@ static bool check_mark(void *ctx, const struct bw_queued *row)
 {
 	struct checking *c = ctx;
 
+	c->seen = true;
 	c->held = row->held;
 	c->marked = row->marked;
 	c->null_sender = row->sender.n == 0;
@@ -80,6 +81,16 @@ static enum bw_err find_message(const struct bw_keeper *k, const struct bw_mta *
 	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
 
 	return err == BW_OK ? bw_mta_locate(mta, place, k->key, queue_id, &entry->id, its, why) : err;
+}
+
+/* May a failed step have been done all the same? An answer that did not come says nothing; a message that is held still says that it was not.
+ * What stands beside it is kept until that is known. */
+static bool is_undone(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                      const struct bw_held *entry, const char *queue_id, enum bw_err err)
+{
+	struct bw_why ignored;
+
+	return err != BW_ERR_IO || check_message(k, mta, place, entry, queue_id, &ignored) == BW_OK;
 }
 
 static enum bw_err move(const struct bw_keeper *k, const struct bw_held *entry, enum bw_held_state to, struct bw_why *why)
@@ -134,7 +145,7 @@ static enum bw_err let_go(struct bw_keeper *k, const struct bw_mta *mta, const s
 	reach(k, BW_FAULT_RELEASE_NOTED);
 	err = old ? mta->requeue(place, queue_id, why) : mta->release(place, queue_id, why);
 	/* Somebody else was faster, and writes it down. */
-	if (err != BW_OK && !begun)
+	if (err != BW_OK && !begun && is_undone(k, mta, place, entry, queue_id, err))
 		archive_remove(k->archive, &entry->id, ARCHIVE_RELEASE, NULL);
 	if (err != BW_OK)
 		return err;
@@ -144,8 +155,8 @@ static enum bw_err let_go(struct bw_keeper *k, const struct bw_mta *mta, const s
 	return write_release(k, entry, why);
 }
 
-enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
-                              const struct bw_held *entry, struct bw_why *why)
+static enum bw_err release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                           const struct bw_held *entry, struct bw_why *why)
 {
 	char queue_id[BW_QUEUE_ID_BYTES];
 	struct checking c = { .entry = entry };
@@ -161,6 +172,16 @@ enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, con
 	/* One who was killed has let it go already. */
 	write_new_id(k, mta, place, entry, queue_id);
 	return write_release(k, entry, why);
+}
+
+enum bw_err bw_keeper_release(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, struct bw_why *why)
+{
+	archive_lock(k->archive);
+	enum bw_err err = release(k, mta, place, entry, why);
+
+	archive_unlock(k->archive);
+	return err;
 }
 
 /* --- delete --- */
@@ -188,33 +209,60 @@ enum bw_err bw_agent_archive(const struct bw_keeper *k, const struct bw_mta *mta
 	return err;
 }
 
-enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
-                             const struct bw_held *entry, struct bw_why *why)
+static enum bw_err write_delete(const struct bw_keeper *k, const struct bw_held *entry, struct bw_why *why)
 {
-	char queue_id[BW_QUEUE_ID_BYTES];
-	struct bw_mta_place its;
-	enum bw_err err = find_message(k, mta, place, entry, queue_id, &its, why);
+	enum bw_err err = move(k, entry, BW_HELD_DELETED, why);
 
-	if (err == BW_OK)
-		err = check_message(k, mta, &its, entry, queue_id, why);
-	if (err != BW_OK)
-		return err;
+	reach(k, BW_FAULT_DELETE_WRITTEN);
+	return err;
+}
+
+static enum bw_err take_out(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                            const struct bw_held *entry, const char *queue_id, struct bw_why *why)
+{
+	enum bw_err err;
+
 	reach(k, BW_FAULT_DELETE_ARCHIVING);
-	err = bw_agent_archive(k, mta, &its, &entry->id, queue_id, why);
+	err = bw_agent_archive(k, mta, place, &entry->id, queue_id, why);
 	if (err != BW_OK)
 		return err;
 	reach(k, BW_FAULT_DELETE_ARCHIVED);
-	err = mta->drop(&its, queue_id, why);
+	err = mta->drop(place, queue_id, why);
 	if (err != BW_OK) {
-		/* It is still held, or went another way: not a deleted message. But parts of it may be, and where nothing has answered it
-		 * may be nowhere else by now. */
-		if (err != BW_ERR_IO && err != BW_ERR_STORE && err != BW_ERR_MEMORY && !agent_archive_has_more(k, mta, &its, &entry->id, queue_id))
+		/* It is still held, or went another way: not a deleted message. But parts of it may be. */
+		if (is_undone(k, mta, place, entry, queue_id, err) && !agent_archive_has_more(k, mta, place, &entry->id, queue_id))
 			archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, NULL);
 		return err;
 	}
 	reach(k, BW_FAULT_DELETE_DROPPED);
-	err = move(k, entry, BW_HELD_DELETED, why);
-	reach(k, BW_FAULT_DELETE_WRITTEN);
+	return write_delete(k, entry, why);
+}
+
+static enum bw_err delete(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_held *entry,
+                          struct bw_why *why)
+{
+	char queue_id[BW_QUEUE_ID_BYTES];
+	struct checking c = { .entry = entry };
+	struct bw_mta_place its;
+	enum bw_err err = find_message(k, mta, place, entry, queue_id, &its, why);
+
+	if (err == BW_OK)
+		err = check_queued(k, mta, &its, queue_id, &c, why);
+	if (err == BW_OK)
+		return take_out(k, mta, &its, entry, queue_id, why);
+	/* One who was killed has taken it out already. */
+	if (err == BW_ERR_NOT_FOUND && !c.seen && archive_has(k->archive, &entry->id, ARCHIVE_MESSAGE))
+		return write_delete(k, entry, why);
+	return err;
+}
+
+enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                             const struct bw_held *entry, struct bw_why *why)
+{
+	archive_lock(k->archive);
+	enum bw_err err = delete(k, mta, place, entry, why);
+
+	archive_unlock(k->archive);
 	return err;
 }
 
@@ -271,8 +319,8 @@ static enum bw_err place_message(const struct bw_keeper *k, const struct bw_mta 
 	return err;
 }
 
-enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
-                              const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
+static enum bw_err restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                           const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
 {
 	enum bw_err err;
 
@@ -290,4 +338,14 @@ enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, con
 	reach(k, BW_FAULT_RESTORE_WRITTEN);
 	err = archive_remove(k->archive, &entry->id, ARCHIVE_PLACE, why);
 	return err == BW_OK ? archive_remove(k->archive, &entry->id, ARCHIVE_MESSAGE, why) : err;
+}
+
+enum bw_err bw_keeper_restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
+{
+	archive_lock(k->archive);
+	enum bw_err err = restore(k, mta, place, entry, queue_id, why);
+
+	archive_unlock(k->archive);
+	return err;
 }

@@ -34,6 +34,7 @@ struct reconciling {
 	struct bw_keeper *k;
 	const struct bw_mta *mta;
 	struct bw_mta_place place; /* the instance that is looked at */
+	const struct bw_mta_place *all; /* of its instances */
 	const struct bw_directory *directory;
 	bool dry;
 	struct bw_reconciled *out;
@@ -222,7 +223,7 @@ static bool has_more(const struct reconciling *r, const struct bw_hash *id, stru
 }
 
 /* A held message whose entry does not wait here. */
-static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q)
+static enum bw_err take_unwaited(struct reconciling *r, const struct bw_queued *q)
 {
 	struct bw_store *store = r->k->store;
 	struct bw_held_query query = { .id = q->mark.id };
@@ -252,12 +253,13 @@ static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q
 	return err == BW_ERR_CONFLICT ? BW_OK : err;
 }
 
-/* Held, and its entry waits: what a killed keeper had begun is void. */
-static void take_waiting(struct reconciling *r, struct waiting *w)
+static enum bw_err take_unknown(struct reconciling *r, const struct bw_queued *q)
 {
-	w->held = true;
-	if (!has_more(r, &w->id, bw_slice_of(w->queue_id)))
-		forget_notes(r, &w->id);
+	archive_lock(r->k->archive); /* one who restores it just now is done first */
+	enum bw_err err = take_unwaited(r, q);
+
+	archive_unlock(r->k->archive);
+	return err;
 }
 
 /* What the queue shows later may be the one that the ledger names: it is decided at the end. */
@@ -303,7 +305,7 @@ static bool take_queued(void *ctx, const struct bw_queued *q)
 	if (q->known) {
 		w = find_queue_id(r, q->queue_id);
 		if (w != NULL)
-			take_waiting(r, w);
+			w->held = true;
 		return true;
 	}
 	r->out->foreign += !q->marked;
@@ -313,7 +315,7 @@ static bool take_queued(void *ctx, const struct bw_queued *q)
 	if (w == NULL)
 		r->err = take_unknown(r, q);
 	else if (strcmp(w->queue_id, "") == 0 || bw_slice_equal(bw_slice_of(w->queue_id), q->queue_id))
-		take_waiting(r, w);
+		w->held = true;
 	else
 		r->err = note_renamed(r, q);
 	return r->err == BW_OK;
@@ -416,6 +418,7 @@ struct settling {
 	struct reconciling *r;
 	const struct waiting *w;
 	enum bw_found found;
+	bool still;
 };
 
 static bool tell_row(void *ctx, const struct bw_held *row)
@@ -427,6 +430,47 @@ static bool tell_row(void *ctx, const struct bw_held *row)
 	return true;
 }
 
+static bool has_notes(const struct reconciling *r, const struct bw_hash *id)
+{
+	bool has = false;
+
+	for (enum archive_kind kind = ARCHIVE_MESSAGE; kind <= ARCHIVE_PLACE; kind++)
+		has = has || archive_has(r->k->archive, id, kind);
+	return has;
+}
+
+static bool note_held(void *ctx, const struct bw_queued *q)
+{
+	struct settling *s = ctx;
+
+	s->still = q->held && q->marked && bw_hash_equal(&q->mark.id, &s->w->id);
+	return false;
+}
+
+/* It was held when the queue was read, and its entry waited. Is it so now, with nobody at work on it, what a killed keeper had begun is
+ * void. What was begun since then is not. */
+static enum bw_err settle_held(struct reconciling *r, const struct waiting *w)
+{
+	struct bw_held_query query = { .id = w->id };
+	struct settling s = { .r = r, .w = w };
+	struct there there = { false, BW_HELD_WAITING };
+	struct bw_why ignored;
+	enum bw_err err = BW_OK;
+
+	if (r->dry || !has_notes(r, &w->id))
+		return BW_OK;
+	archive_lock(r->k->archive);
+	err = r->k->store->ops->held_each(r->k->store, &query, note_state, &there, r->why);
+	if (err == BW_OK && there.found && there.state == BW_HELD_WAITING &&
+	    r->mta->is_queue_id(w->queue_id) &&
+	    bw_mta_locate(r->mta, r->all, r->k->key, w->queue_id, &w->id, &r->place, &ignored) == BW_OK &&
+	    r->mta->look(&r->place, r->k->key, w->queue_id, note_held, &s, &ignored) == BW_OK && s.still &&
+	    !has_more(r, &w->id, bw_slice_of(w->queue_id)))
+		forget_notes(r, &w->id);
+	archive_unlock(r->k->archive);
+	return err;
+}
+
 static enum bw_err settle_one(struct reconciling *r, const struct waiting *w)
 {
 	struct bw_store *store = r->k->store;
@@ -435,7 +479,9 @@ static enum bw_err settle_one(struct reconciling *r, const struct waiting *w)
 	enum bw_held_state state;
 	enum bw_err err = BW_OK;
 
-	if (w->held || !judge(r, w, &settling.found, &state))
+	if (w->held)
+		return settle_held(r, w);
+	if (!judge(r, w, &settling.found, &state))
 		return BW_OK;
 	if (!r->dry)
 		err = store->ops->held_move(store, &w->id, BW_HELD_WAITING, state, r->k->now_ms, bw_slice_of(r->k->by), r->why);
@@ -451,7 +497,7 @@ enum bw_err bw_keeper_reconcile(struct bw_keeper *k, const struct bw_mta *mta, c
                                 struct bw_why *why)
 {
 	struct reconciling r = {
-		.k = k, .mta = mta, .directory = directory, .dry = dry, .out = out, .each = each, .ctx = ctx, .err = BW_OK, .why = why
+		.k = k, .mta = mta, .all = place, .directory = directory, .dry = dry, .out = out, .each = each, .ctx = ctx, .err = BW_OK, .why = why
 	};
 
 	const struct bw_queue_walk walk = { is_known, take_queued, &r };

@@ -285,6 +285,15 @@ enum bw_err agent_runner_step(struct runner *r, int64_t now_ms, int64_t *next_ms
 	return err;
 }
 
+bool agent_runner_troubled(const struct runner *r)
+{
+	bool troubled = false;
+
+	for (size_t i = 0; i < r->count; i++)
+		troubled = troubled || (r->orders[i].tries > 0 && !r->orders[i].ended);
+	return troubled;
+}
+
 /* --- its life --- */
 
 enum bw_err agent_runner_new(const struct runner_tools *tools, struct runner **out, struct bw_why *why)

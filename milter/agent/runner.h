@@ -27,5 +27,7 @@ void agent_runner_free(struct runner **r);
 void agent_runner_wake(struct runner *r);
 /* A look at the stores once a second, and at most one message; `next_ms`: there is nothing to do before. */
 enum bw_err agent_runner_step(struct runner *r, int64_t now_ms, int64_t *next_ms, struct bw_why *why);
+/* Is there an order whose next message is being tried again? */
+bool agent_runner_troubled(const struct runner *r);
 
 #endif

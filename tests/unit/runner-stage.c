@@ -5,6 +5,7 @@ static const struct bw_key key = { { 7 } };
 struct queue queue[MESSAGES];
 int64_t now_ms;
 enum bw_err mta_says;
+bool mta_forgets;
 
 /* --- the MTA --- */
 
@@ -27,6 +28,11 @@ static enum bw_err check_order(const struct bw_mta_place *place, struct bw_why *
 	return BW_OK;
 }
 
+static enum bw_err answer(struct bw_why *why)
+{
+	return mta_forgets ? bw_fail(why, BW_ERR_IO, "no answer") : BW_OK;
+}
+
 static enum bw_err fake_release(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
 	struct queue *q = &queue[index_of(queue_id)];
@@ -37,7 +43,7 @@ static enum bw_err fake_release(const struct bw_mta_place *place, const char *qu
 	q->where = OUT;
 	q->times++;
 	q->at_ms = now_ms;
-	return BW_OK;
+	return answer(why);
 }
 
 static enum bw_err fake_deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
@@ -85,7 +91,7 @@ static enum bw_err fake_drop(const struct bw_mta_place *place, const char *queue
 
 	if (err == BW_OK)
 		queue[index_of(queue_id)].where = DROPPED;
-	return err;
+	return err == BW_OK ? answer(why) : err;
 }
 
 static enum bw_err fake_put(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
@@ -98,7 +104,7 @@ static enum bw_err fake_put(const struct bw_mta_place *place, struct bw_archived
 		err = note(ctx, queue_id, why);
 	if (err == BW_OK)
 		queue[index_of(queue_id)].where = HELD;
-	return err;
+	return err == BW_OK ? answer(why) : err;
 }
 
 static const struct bw_mta fake = {
@@ -175,6 +181,7 @@ int stage_set(void **state)
 		return -1;
 	now_ms = KIT_T0 + BW_HOUR_MS;
 	mta_says = BW_OK;
+	mta_forgets = false;
 	store = kit_open(1000);
 	bw_store_sqlite_set_clock(store, clock_ms, NULL);
 	hold_all();

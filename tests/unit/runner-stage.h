@@ -21,6 +21,7 @@ struct queue {
 extern struct queue queue[MESSAGES];
 extern int64_t now_ms;
 extern enum bw_err mta_says; /* instead of what it would do */
+extern bool mta_forgets;     /* does it, and its answer is lost */
 extern struct bw_store *store;
 extern struct runner_tools tools;
 extern struct runner *runner;

@@ -147,6 +147,32 @@ static void failures(void **state)
 	assert_int_equal(count_where(OUT), 2);
 }
 
+/* Done, and whoever did it was killed before he said so: nothing is lost, nothing comes twice, and the order hears that it is done. */
+static void lost_answers(void **state)
+{
+	static const enum bw_order_kind kinds[] = { BW_ORDER_RELEASE, BW_ORDER_DELETE, BW_ORDER_RESTORE };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int message = i == 0 ? 0 : 1;
+
+		give((uint8_t)(1 + i), kinds[i], 0, message, message + 1);
+		agent_runner_wake(runner);
+		mta_forgets = true;
+		run_until(now_ms + 500);
+		assert_int_equal(seen((uint8_t)(1 + i)).results[BW_ITEM_PENDING], 1);
+		assert_int_equal((int)queue[message].where, i == 0 ? OUT : i == 1 ? DROPPED : HELD);
+		mta_forgets = false;
+		run_until(now_ms + 3 * BW_SECOND_MS);
+		assert_int_equal(seen((uint8_t)(1 + i)).results[BW_ITEM_DONE], 1);
+	}
+	assert_int_equal(queue[0].times, 1);
+	assert_int_equal(sql("SELECT count(*) FROM held WHERE state = 0"), MESSAGES - 1);
+	give(9, BW_ORDER_RELEASE, 0, 1, 2);
+	run_until(now_ms + 3 * BW_SECOND_MS);
+	assert_int_equal(queue[1].times, 1);
+}
+
 static void time_is_over(void **state)
 {
 	struct bw_order_row row = row_of(1, BW_ORDER_RELEASE, 0), unfinished = row_of(2, BW_ORDER_RELEASE, 0);
@@ -208,6 +234,7 @@ int main(void)
 		RUNNER_TEST(a_flare_up_stops_it),
 		RUNNER_TEST(restarted_in_the_midst),
 		RUNNER_TEST(failures),
+		RUNNER_TEST(lost_answers),
 		RUNNER_TEST(time_is_over),
 		RUNNER_TEST(other_hosts),
 		RUNNER_TEST(two_stores),
