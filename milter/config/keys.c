@@ -140,7 +140,7 @@ static const struct bw_config_row rows[] = {
 	    "Recipient delimiter: what stands behind it in a local part is no part of the address (recipient_delimiter)."),
 
 	TEXT("hold.archive", hold.archive, "/var/lib/breakwater/archive", "an absolute path", bw_config_convert_path,
-	     "Directory where `held delete` keeps messages. It belongs to root alone, who makes it."),
+	     "Directory where `held delete` keeps messages. It belongs to root alone, or, with breakwater-helper, to daemon.user alone."),
 	DURATION("hold.archive_keep", hold.archive_keep_ms, "90d", 1, d, 3650, d, "How long a deleted message can be restored."),
 	COUNT("hold.archive_bytes", AT(hold.archive_bytes), "10000000000", 0, 1000000000000000,
 	      "Bytes that the archive may have. Beyond them nothing is deleted, and `held delete` says so."),
