@@ -47,6 +47,9 @@ class Agent:
 
     def stop(self):
         place.stop_child(self.child)
+        found = [word for word in daemon.SANITIZERS if word in self.text()]
+        if found:
+            raise AssertionError("sanitizer: " + self.text()[-6000:])
 
     def kill(self):
         self.child.kill()

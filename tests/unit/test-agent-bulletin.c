@@ -195,8 +195,7 @@ static void hostile_bytes(void **state)
 	static const char *const hostile[] = {
 		"a\r\nBcc: all@nhs.example",     "\x1b]0;owned\x07\x1b[2J",  "%s%n%d",    "<script>alert(1)</script>", "\"},{\"event\":\"x",
 		"'; rm -rf / #",                 "-rf",                      "$(reboot)", "`reboot`",                  "\xff\xfe\xc3",
-		"\xc2\x9b"
-		"31m",
+		"\xc2\x9b[31m",
 		"\\\"\\u0000",
 	};
 	struct notice_frame f = frame(0, NOTICE_LANGUAGES);
