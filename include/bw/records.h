@@ -87,6 +87,7 @@ struct bw_held_query {
 	enum bw_held_state state;
 	int64_t since_ms; /* held at this time or later */
 	int64_t limit;    /* 0: all */
+	struct bw_hash after; /* those that come after this one in the listing; none where there is no such entry */
 };
 
 #endif

@@ -28,6 +28,7 @@ enum option_id {
 	OPTION_ALL,
 	OPTION_CONVERSATIONS,
 	OPTION_LIMIT,
+	OPTION_AFTER,
 	OPTION_SIZE,
 	OPTION_OWNER,
 	OPTION_LIST_ID,
@@ -68,7 +69,7 @@ enum option_kind { KIND_FLAG, KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT }
 struct arguments {
 	uint64_t given; /* options on the command line */
 	bool json, yes, help, version, force, all, conversations, unconfirmed, off, follow, verbose, apply, prune, start_tls;
-	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *postfix_config, *postfix_commands,
+	const char *config, *list, *reason, *side, *owner, *list_id, *conversation, *after, *postfix_config, *postfix_commands,
 		*sendmail_config, *sendmail_commands, *scenario, *mbox,
 		*origin, *user, *password_file, *ca_file;
 	int64_t for_ms, since_ms, timeout_ms, observe_ms, pace, limit, size, list_size;

@@ -35,6 +35,8 @@ enum bw_cli_exit bw_cli_select(struct cli *c, struct selection *out)
 	}
 	if (c->args.conversation != NULL && !is_hex(c->args.conversation))
 		return bw_cli_fail(c, BW_CLI_USAGE, "--conversation: \"%s\" is no id, expected 4 to 32 hex digits", c->args.conversation);
+	if (c->args.after != NULL && !bw_hash_parse(bw_slice_of(c->args.after), &out->after))
+		return bw_cli_fail(c, BW_CLI_USAGE, "--after: \"%s\" is no id, expected its 32 hex digits", c->args.after);
 	return c->args.list != NULL ? bw_cli_watched(c, c->args.list, &out->list) : BW_CLI_DONE;
 }
 
@@ -74,7 +76,8 @@ enum bw_cli_exit bw_cli_held_each(struct cli *c, const struct selection *s, bool
                                   void *ctx)
 {
 	struct filter f = { .s = s, .each = each, .ctx = ctx };
-	struct bw_held_query query = { .list = bw_slice_of(s->list.text), .by_state = !s->all_states, .state = s->state };
+	struct bw_held_query query = { .list = bw_slice_of(s->list.text), .by_state = !s->all_states, .state = s->state,
+		                            .after = s->after };
 
 	return bw_cli_fail_err(c->store->ops->held_each(c->store, &query, filter_each, &f, &c->why));
 }
@@ -225,6 +228,8 @@ struct listing {
 	struct cli *c;
 	struct table *table;
 	int64_t shown;
+	struct bw_hash last;
+	bool more;
 };
 
 static bool list_each(void *ctx, const struct bw_held *h)
@@ -232,9 +237,11 @@ static bool list_each(void *ctx, const struct bw_held *h)
 	struct listing *l = ctx;
 	char id[2 * BW_HASH_BYTES + 1];
 
-	if (l->c->args.limit > 0 && l->shown == l->c->args.limit)
+	l->more = l->c->args.limit > 0 && l->shown == l->c->args.limit;
+	if (l->more)
 		return false;
 	l->shown++;
+	l->last = h->id;
 	if (l->c->args.json) {
 		bw_cli_json(l->c, held_json(h));
 		return true;
@@ -275,6 +282,12 @@ static enum bw_cli_exit run_ls(struct cli *c)
 		l.table = bw_cli_table_start(c, columns, sizeof(columns) / sizeof(columns[0]));
 	code = bw_cli_held_each(c, &s, list_each, &l);
 	bw_cli_table_end(&l.table, c->args.all ? "no message was ever held" : "no held message waits");
+	if (code == BW_CLI_DONE && l.more) {
+		char id[2 * BW_HASH_BYTES + 1];
+
+		bw_hash_hex(&l.last, id);
+		bw_cli_say(c, STYLE_FAINT, "there are more: --after %s", id);
+	}
 	return code;
 }
 
@@ -387,9 +400,10 @@ static enum bw_cli_exit run_show(struct cli *c)
 }
 
 const struct command bw_cli_family_held[] = {
-	{ "held ls", "[ID...]", 0, WORDS_MAX - 2, OPT(LIST) | OPT(CONVERSATION) | OPT(ALL) | OPT(LIMIT), NEED_STORE, false, run_ls,
+	{ "held ls", "[ID...]", 0, WORDS_MAX - 2, OPT(LIST) | OPT(CONVERSATION) | OPT(ALL) | OPT(LIMIT) | OPT(AFTER), NEED_STORE, false, run_ls,
 	  "held messages that wait\n"
-	  "ID is an id, the beginning of one, or a queue id. --all shows released and deleted ones as well." },
+	  "ID is an id, the beginning of one, or a queue id. --all shows released and deleted ones as well. With "
+	  "--limit, the last line says how to go on; with --json, go on after the last id." },
 	{ "held show", "ID", 1, 1, 0, NEED_STORE, false, run_show, "one held message, and the sentence that says why it is held" },
 	{ .name = NULL },
 };

@@ -18,6 +18,7 @@ struct selection {
 	int id_count;
 	struct bw_address list;   /* "" any; it need not be a list any more */
 	const char *conversation; /* beginning of its hex digits, NULL any */
+	struct bw_hash after;     /* zero: from the first */
 	bool all_states;          /* not only those in `state` */
 	enum bw_held_state state; /* waiting, unless it is changed */
 };

@@ -24,6 +24,7 @@ static const struct option options[] = {
 	[OPTION_ALL] = { "all", 0, NULL, KIND_FLAG, AT(all), "show what is over as well" },
 	[OPTION_CONVERSATIONS] = { "conversations", 0, NULL, KIND_FLAG, AT(conversations), "its stopped conversations as well" },
 	[OPTION_LIMIT] = { "limit", 0, "N", KIND_COUNT, AT(limit), "at most so many lines" },
+	[OPTION_AFTER] = { "after", 0, "ID", KIND_TEXT, AT(after), "go on after the held message with this id (all its digits)" },
 	[OPTION_SIZE] = { "size", 0, "N", KIND_COUNT, AT(size), "members of the list" },
 	[OPTION_OWNER] = { "owner", 0, "ADDRESS", KIND_TEXT, AT(owner), "owner of the list; \"\" for none" },
 	[OPTION_LIST_ID] = { "list-id", 0, "ID", KIND_TEXT, AT(list_id), "its List-Id (RFC 2919); \"\" for none" },

@@ -203,7 +203,19 @@ enum bw_err bw_redis_held_return(struct bw_store *store, const struct bw_hash *i
 struct taker {
 	bool (*each)(void *ctx, const struct bw_held *row);
 	void *ctx;
+	const struct bw_hash *after; /* rows up to this one are passed by; NULL: none */
+	int64_t left;                /* of the limit, where rows are passed by */
 };
+
+static bool take_row(struct taker *taker, const struct bw_held *row)
+{
+	if (taker->after != NULL) {
+		if (bw_hash_equal(&row->id, taker->after))
+			taker->after = NULL;
+		return true;
+	}
+	return taker->each(taker->ctx, row) && --taker->left != 0;
+}
 
 static void ask(const struct bw_redis_pages *p, struct bw_redis_exchange *x)
 {
@@ -241,7 +253,7 @@ static void read_texts(struct bw_redis_row *record, struct bw_held *row)
 
 static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 {
-	const struct taker *taker = p->taker;
+	struct taker *taker = p->taker;
 	struct bw_held_list lists[BW_HELD_LISTS_MAX];
 	struct bw_held row = { .lists = lists };
 
@@ -257,19 +269,20 @@ static bool give(struct bw_redis_pages *p, struct bw_redis_row *record)
 	bw_redis_take_flag(record); /* what its lists are owed */
 	row.list_count = take_lists(record, lists);
 	row.automatic = bw_redis_row_more(record) && bw_redis_take_flag(record); /* older entries end with their lists */
-	return !record->bad && taker->each(taker->ctx, &row);
+	return !record->bad && take_row(taker, &row);
 }
 
 enum bw_err bw_redis_held_each(struct bw_store *store, const struct bw_held_query *query, BW_EACH(struct bw_held),
                                struct bw_why *why)
 {
-	struct taker taker = { each, ctx };
+	bool from_start = bw_hash_is_zero(&query->after);
+	struct taker taker = { each, ctx, from_start ? NULL : &query->after, query->limit };
 	struct bw_redis_pages pages = {
 		.s = bw_redis_of(store),
 		.ask = ask,
 		.give = give,
 		.with_cursor = true,
-		.limit = query->limit,
+		.limit = from_start ? query->limit : 0,
 		.taker = &taker,
 		.query = query,
 		.what = "a held message",

@@ -81,7 +81,7 @@ void bw_sqlite_meta_put(struct bw_sqlite_lane *lane, const char *name, int64_t v
 struct bw_sqlite_listing {
 	struct bw_sqlite_lane *lane;
 	enum bw_sql sql; /* ?1: rows after this cursor; the first column is the cursor, in ascending order */
-	struct bw_sqlite_arg args[9];
+	struct bw_sqlite_arg args[12];
 	size_t arg_count; /* args[0] is the cursor's start */
 	int64_t limit;    /* rows at most; 0: all */
 	size_t row_bytes;

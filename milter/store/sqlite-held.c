@@ -200,8 +200,8 @@ enum bw_err bw_sqlite_held_each(struct bw_store *s, const struct bw_held_query *
 		.sql = bw_hash_is_zero(&query->id) ? BW_SQL_HELD_EACH : BW_SQL_HELD_ONE, /* one is found by the index of ids */
 		.args = { INT(0), INT(!bw_hash_is_zero(&query->id)), HASH(&query->id), INT(!bw_hash_is_zero(&query->conversation)),
 		          HASH(&query->conversation), TEXT(query->list), INT(query->by_state), INT(query->state),
-		          INT(query->since_ms) },
-		.arg_count = 9,
+		          INT(query->since_ms), INT(!bw_hash_is_zero(&query->after)), HASH(&query->after) },
+		.arg_count = bw_hash_is_zero(&query->id) ? 11 : 9,
 		.limit = query->limit,
 		.row_bytes = sizeof(struct bw_held),
 		.read = read_row,

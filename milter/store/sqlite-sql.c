@@ -198,7 +198,8 @@ static const char *const texts[] = {
 		"INSERT OR IGNORE INTO held_list(held, n, list, side, conversation, deliveries) SELECT seq, ?2, ?3, ?4, ?5, "
 		"?6 FROM held WHERE id = ?1",
 	[BW_SQL_HELD_LISTS] = "SELECT list, side, conversation, deliveries FROM held_list WHERE held = ?1 ORDER BY n",
-	[BW_SQL_HELD_EACH] = "SELECT " HELD_COLUMNS " FROM held WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL" HELD_FILTER,
+	[BW_SQL_HELD_EACH] = "SELECT " HELD_COLUMNS " FROM held WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL "
+		"AND seq > CASE WHEN ?10 THEN (SELECT seq FROM held WHERE id = ?11) ELSE 0 END" HELD_FILTER,
 	[BW_SQL_HELD_ONE] = "SELECT " HELD_COLUMNS " FROM held WHERE id = ?3 AND ?2 AND seq > ?1" HELD_FILTER,
 	[BW_SQL_ORDER_GET] = "SELECT seq, state, items FROM mail_order WHERE id = ?1",
 	[BW_SQL_ORDER_PUT] =

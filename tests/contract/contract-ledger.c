@@ -108,6 +108,25 @@ static void queries(void **state)
 	assert_string_equal(ask(s, (struct bw_held_query){ .since_ms = T0 + 1 }).queue_ids, "Q4 ");
 	assert_string_equal(ask(s, (struct bw_held_query){ .list = BW_S(LIST), .limit = 2 }).queue_ids, "Q1 Q3 ");
 	assert_int_equal(ask(s, (struct bw_held_query){ .id = none }).n, 0);
+	/* Page by page. */
+	assert_string_equal(ask(s, (struct bw_held_query){ .after = h[1].id }).queue_ids, "Q3 Q4 ");
+	assert_string_equal(ask(s, (struct bw_held_query){ .after = h[0].id, .limit = 2 }).queue_ids, "Q2 Q3 ");
+	assert_string_equal(ask(s, (struct bw_held_query){ .after = h[0].id, .list = BW_S(LIST), .limit = 1 }).queue_ids, "Q3 ");
+	assert_int_equal(ask(s, (struct bw_held_query){ .after = h[3].id }).n, 0);
+	assert_int_equal(ask(s, (struct bw_held_query){ .after = none }).n, 0);
+}
+
+/* A message that waits may get another queue id; it goes on waiting. */
+static void waiting_under_another_id(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_held h = held("h1", "r1", "Q1");
+
+	assert_ok(s->ops->held_put(s, &h, &why));
+	assert_ok(s->ops->held_return(s, &h.id, BW_HELD_WAITING, BW_S("Q2"), T0 + 1, BW_S("ops"), &why));
+	assert_string_equal(ask(s, (struct bw_held_query){ .by_state = true, .state = BW_HELD_WAITING }).queue_ids, "Q2 ");
+	assert_ok(s->ops->held_move(s, &h.id, BW_HELD_WAITING, BW_HELD_RELEASED, T0 + 2, BW_S("ops"), &why));
+	assert_string_equal(ask(s, (struct bw_held_query){ .by_state = true, .state = BW_HELD_RELEASED }).queue_ids, "Q2 ");
 }
 
 static void states(void **state)
@@ -345,6 +364,7 @@ int run_ledger(void)
 		TEST(deleting_accepts_nothing),
 		TEST(releasing_to_several_lists),
 		TEST(returning),
+		TEST(waiting_under_another_id),
 		TEST(many_entries),
 		TEST(state_names),
 	};

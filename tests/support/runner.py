@@ -35,6 +35,7 @@ SUITES = (
 EXTRA = (
     ("lint", "release", ("ctest:^lint/",)),
     ("fuzz", "fuzz", ("ctest:^fuzz/",)),
+    ("scale", "release", ("python:e2e:scale_held",)),
 )
 
 # G_SLICE: GLib's own allocator locks with futexes that TSan does not see.
