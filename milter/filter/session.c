@@ -365,7 +365,8 @@ static void note_unknown(struct bw_session *s, struct bw_slice name)
 	if (bw_slice_find(name, '@') == name.n || !bw_config_is_own_domain(config, bw_address_domain(name)) ||
 	    bw_slice_find(name, config->internal.detail) < name.n || bw_slice_equal(name, f->unknown))
 		return;
-	f->unknown = bw_arena_slice(s->arena, name);
+	if (f->unknown_count == 0)
+		f->unknown = bw_arena_slice(s->arena, name); /* the first, and no other: ten thousand of them cost no memory */
 	f->unknown_count += f->unknown_count < 2;
 }
 
