@@ -40,10 +40,13 @@ bool bw_slice_starts_nocase(struct bw_slice s, struct bw_slice prefix)
 	return s.n >= prefix.n && equal_nocase(s.p, prefix.p, prefix.n);
 }
 
+/* Hardly any place begins right, so that is looked at first. */
 bool bw_slice_contains_nocase(struct bw_slice s, struct bw_slice part)
 {
+	const unsigned char first = part.n == 0 ? 0 : lower(part.p[0]);
+
 	for (size_t i = 0; i + part.n <= s.n; i++) {
-		if (equal_nocase(s.p + i, part.p, part.n))
+		if (part.n == 0 || (lower(s.p[i]) == first && equal_nocase(s.p + i, part.p, part.n)))
 			return true;
 	}
 	return false;

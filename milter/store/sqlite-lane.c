@@ -221,10 +221,20 @@ enum bw_err bw_sqlite_do(struct bw_sqlite_lane *lane, enum bw_sqlite_mode mode, 
 
 /* --- the connection --- */
 
+static pthread_once_t configured = PTHREAD_ONCE_INIT;
+
+/* Nobody asks SQLite how much memory it uses, and to know it costs a lock of all connections at each allocation. Where somebody else has
+ * begun to use it already, it stays as it is. */
+static void configure(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum bw_err bw_sqlite_lane_open(struct bw_sqlite *store, struct bw_sqlite_lane *lane, struct bw_why *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 
+	pthread_once(&configured, configure);
 	lane->store = store;
 	lane->deadline_ms = bw_clock_monotonic_ms() + store->busy_ms;
 	int rc = sqlite3_open_v2(store->path, &lane->db, flags, NULL);

@@ -93,7 +93,8 @@ void bw_sqlite_clock_end(struct bw_sqlite_lane *lane)
 	struct bw_sqlite *s = lane->store;
 
 	bw_store_clock_saw(&s->seen, lane->seen_ms, bw_clock_monotonic_ms());
-	if (lane->seen_ms < lane->stored_ms + BW_SECOND_MS && lane->seen_ms <= s->clock(s->clock_ctx))
+	/* Nobody else opens what is in memory. */
+	if (s->memory || (lane->seen_ms < lane->stored_ms + BW_SECOND_MS && lane->seen_ms <= s->clock(s->clock_ctx)))
 		return;
 	bw_sqlite_meta_put(lane, "clock", lane->seen_ms);
 	lane->stored_ms = lane->seen_ms;
