@@ -16,6 +16,9 @@
 #define SEAL_DOMAIN "queue files"
 #define NOTE_MS     (10 * BW_SECOND_MS)
 
+/* Of one file; whoever wants us to read without end gets no further than this. */
+#define FILE_BYTES_MAX (INT64_C(1) << 30)
+
 enum { PIECE_BYTES = 65536, HEAD_BYTES = 512 };
 
 /* --- the seal --- */
@@ -78,6 +81,10 @@ static enum bw_err open_one(const struct bw_queue_file *from, struct packet *out
 
 	packet_add_file(out, out->file_count, &file);
 	out->files[out->file_count++] = fd;
+	/* What could not come back is not deleted. */
+	if (file.bytes > FILE_BYTES_MAX)
+		return bw_fail(why, BW_ERR_LIMIT, "%s has %lld bytes, and more than %lld are not taken back, so nothing is deleted", from->path,
+		               (long long)file.bytes, (long long)FILE_BYTES_MAX);
 	return seal_file(seal, &file, fd, why);
 }
 
@@ -113,7 +120,8 @@ static bool is_fixed(int fd, const struct packet_file *file)
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	return seals >= 0 && (seals & wanted) == wanted && fstat(fd, &st) == 0 && (int64_t)st.st_size == file->bytes;
+	return file->bytes <= FILE_BYTES_MAX && seals >= 0 && (seals & wanted) == wanted && fstat(fd, &st) == 0 &&
+	       (int64_t)st.st_size == file->bytes;
 }
 
 static enum bw_err check_seal(struct helper *h, struct request *r, const struct packet_file *files, const char *queue_id)

@@ -5,7 +5,8 @@
 
 #include "bw/clock.h"
 
-#define ANSWER_MS (60 * BW_SECOND_MS)
+#define ANSWER_MS  (60 * BW_SECOND_MS)
+#define LISTING_MS (10 * BW_MINUTE_MS)
 
 void helper_reach(const struct helper *h, enum bw_helper_fault fault)
 {
@@ -18,8 +19,14 @@ void helper_reach(const struct helper *h, enum bw_helper_fault fault)
 struct telling {
 	struct helper *h;
 	struct request *r;
-	bool lost; /* the client hears no more */
+	int64_t end_ms; /* of monotonic time: others wait as long */
+	bool lost;      /* the client hears no more */
 };
+
+static struct telling start_telling(struct helper *h, struct request *r)
+{
+	return (struct telling){ h, r, bw_clock_monotonic_ms() + LISTING_MS, false };
+}
 
 static void add_mark(struct packet *out, const struct bw_queued *row)
 {
@@ -54,13 +61,15 @@ static bool tell_row(void *ctx, const struct bw_queued *row)
 		add_mark(out, row);
 	else if (!row->held && row->mark_text.n > 0)
 		packet_add(out, "mark", row->mark_text);
-	t->lost = packet_send(t->r->client, out, ANSWER_MS, NULL) != BW_OK;
+	int64_t left_ms = t->end_ms - bw_clock_monotonic_ms();
+
+	t->lost = packet_send(t->r->client, out, left_ms < ANSWER_MS ? left_ms : ANSWER_MS, NULL) != BW_OK;
 	return !t->lost;
 }
 
 static enum bw_err run_look(struct helper *h, struct request *r)
 {
-	struct telling t = { h, r, false };
+	struct telling t = start_telling(h, r);
 
 	return r->mta->look(&r->place, &h->site, r->queue_id, tell_row, &t, &r->why);
 }
@@ -76,7 +85,7 @@ static bool know_all(void *ctx, struct bw_slice queue_id, int64_t arrived_ms)
 
 static enum bw_err run_each(struct helper *h, struct request *r)
 {
-	struct telling t = { h, r, false };
+	struct telling t = start_telling(h, r);
 	const struct bw_queue_walk walk = { know_all, tell_row, &t };
 	enum bw_err err = packet_is(&h->in, "brief", "1") && r->mta->walk != NULL ? r->mta->walk(&r->place, &h->site, &walk, &r->why)
 	                                                                          : r->mta->each(&r->place, &h->site, tell_row, &t, &r->why);
@@ -87,7 +96,7 @@ static enum bw_err run_each(struct helper *h, struct request *r)
 /* Their marks are told as they stand there: only the ledger knows by which queue id they are sealed. */
 static enum bw_err run_carriers(struct helper *h, struct request *r)
 {
-	struct telling t = { h, r, false };
+	struct telling t = start_telling(h, r);
 	int64_t since_ms = 0;
 
 	packet_get_int(&h->in, "since", &since_ms);

@@ -203,6 +203,7 @@ class Helped:
         self.expect(self.put(one, restore(), answer, contents, file0=suid), "bad-request")
         self.expect(self.put(one, restore(), answer, contents, file0=answer["file0"].replace(name, "passwd")), "bad-request")
         self.expect(self.put(one, restore(), answer, []), "bad-request")
+        self.refuse_a_giant(one, restore(), answer)
         loose = [helper.memfd(content, sealed=False) for content in contents]
         lines = {f"file{i}": answer[f"file{i}"] for i in range(len(contents))}
         self.expect(self.helper.ask("put", one, restore(), files=loose, seal=answer["seal"], **lines), "bad-request")
@@ -210,6 +211,14 @@ class Helped:
             os.close(fd)
         self.assertEqual({two}, self.mta.held())
         self.assertEqual([], [name for name in os.listdir(self.helper.directory / "state") if name.endswith(".zst")])
+
+    def refuse_a_giant(self, queue_id, order, answer):
+        """A file without end is not read."""
+        fd = helper.memfd(b"", 1 << 40)
+        name, mode, uid, gid, _ = answer["file0"].split()
+        line = f"{name} {mode} {uid} {gid} {1 << 40}"
+        self.expect(self.helper.ask("put", queue_id, order, files=[fd], seal=answer["seal"], file0=line), "bad-request")
+        os.close(fd)
 
     def test_strangers_and_nonsense(self):
         """Another user is turned away, and whatever comes, the helper goes on."""

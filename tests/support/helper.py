@@ -1,5 +1,6 @@
 """breakwater-helper of our own, and one who asks it: orders signed as breakwaterctl signs them, packets as breakwater-agent sends them."""
 
+import fcntl
 import hashlib
 import hmac
 import os
@@ -212,11 +213,12 @@ class Client:
         self.close()
 
 
-def memfd(data, sealed=True):
+def memfd(data, size=None, sealed=True):
     """What put takes: bytes that nobody can change any more."""
-    import fcntl
     fd = os.memfd_create("file", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(fd, data)
+    if size is not None:
+        os.truncate(fd, size)
     if sealed:
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
     return fd
