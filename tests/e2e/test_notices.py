@@ -346,3 +346,27 @@ class SharedNotices(Told, Shared):
         for host in self.hosts:
             host.mta.settle()
         self.assertEqual({one: 1 for one in ours}, {one: n for one, n in found.items() if one in ours})
+
+    def stores(self, i):
+        """What the hook of host i was told of stores: who, and what."""
+        return {(o["hosts"][0], o["state"]) for o in self.hooked(i) if o["event"] == "store"}
+
+    def test_hosts_that_are_cut_off_tell_by_themselves(self):
+        self.shared()
+        for host in self.hosts:
+            self.one_agent(host)
+        parent = self.announce_at(0)
+        self.redis.suspend()
+        for i in (0, 1):
+            self.reply_at(i, f"u{i}@nhs.example", parent)
+        place.wait_until(lambda: ("mx1", "degraded") in self.stores(0), "the first host's agent tells", 60)
+        place.wait_until(lambda: ("mx2", "degraded") in self.stores(1), "the second's, too, of its own", 60)
+        self.assertNotIn(("mx2", "degraded"), self.stores(0))
+        self.redis.resume()
+        every = {("mx1", "recovered"), ("mx2", "recovered")}
+        place.wait_until(lambda: every <= self.stores(0) | self.stores(1), "their recovery is told", 90)
+        # History says each of it once, although two processes a host had seen it.
+        for i in (0, 1):
+            self.hosts[i].breakwater.await_heartbeats()
+        history = [(e["host"], e["event"]) for e in self.hosts[0].breakwater.json_lines("events") if e["event"] in ("degraded", "recovered")]
+        self.assertEqual(sorted({(h, e) for h in ("mx1", "mx2") for e in ("degraded", "recovered")}), sorted(history))
