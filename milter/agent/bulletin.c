@@ -173,8 +173,8 @@ static const char *const commands[INCIDENT_KIND_COUNT][BULLETIN_COMMANDS] = {
 	[INCIDENT_SENDER] = { "breakwaterctl held ls --list %n", "breakwaterctl breaker ls" },
 	[INCIDENT_STORE] = { "breakwaterctl status", "breakwaterctl events" },
 	[INCIDENT_QUEUE] = { "breakwaterctl status", "breakwaterctl held ls" },
-	[INCIDENT_ORDER] = { "breakwaterctl events" },
-	[INCIDENT_REFUSAL] = { "breakwaterctl events" },
+	[INCIDENT_ORDER] = { "breakwaterctl held orders %n", "breakwaterctl held resume %n", "breakwaterctl held cancel %n" },
+	[INCIDENT_REFUSAL] = { "breakwaterctl events", "breakwaterctl held orders --all" },
 	[INCIDENT_APPROVAL] = { "breakwaterctl held show %i", "breakwaterctl approve %i", "breakwaterctl deny %i", "breakwaterctl held ls --list %n" },
 };
 

@@ -208,6 +208,7 @@ class Notices(Told, Case):
         last = self.hooked()[1]
         self.assertEqual(("closed", first["incident"]), (last["state"], last["incident"]))
         self.assertEqual(12, last["held"])
+        self.assertEqual({"made": 4 * 40000, "avoided": 12 * 40000, "waiting": 12 * 40000}, last["deliveries"])
         self.assertEqual([f"breakwater: A conversation on {LIST} is stopped", f"breakwater: Over: mail to {LIST} flows again"],
                          [m["Subject"] for m in self.told(ADMIN)])
         self.assertIn("Waiting: 12 messages, 480,000 deliveries", self.told(ADMIN)[1].get_content())
