@@ -270,7 +270,7 @@ static enum bw_cli_exit run_freeze(struct cli *c)
 static enum bw_cli_exit run_thaw(struct cli *c)
 {
 	static const struct batch batch = {
-		.command = "storm thaw", .done = "thawed", .one = thaw_one, .event = BW_EVENT_OPERATOR, .kind = BW_ORDER_THAW
+		.command = "storm thaw", .done = "thawed", .one = thaw_one, .event = BW_EVENT_OPERATOR, .kind = BW_ORDER_THAW, .pacing = true
 	};
 	struct selecting s = { .from = { [BW_POST_FROZEN] = true } };
 
@@ -292,8 +292,9 @@ const struct command bw_cli_family_storm[] = {
 	  "stop copies of accepted list messages that are still queued, on all hosts; without --yes it only shows which\n"
 	  "ID is a conversation's, or the beginning of it; --list takes all messages to a list, --since those of the last time alone. What was "
 	  "delivered is delivered. A frozen message waits in the MTA's hold queue until it is thawed or dropped." },
-	{ "storm thaw", "[ID]", 0, 1, OPT(LIST) | OPT(SINCE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_thaw,
-	  "let frozen messages go on their way; without --yes it only shows which" },
+	{ "storm thaw", "[ID]", 0, 1, OPT(LIST) | OPT(SINCE) | OPT(PACE) | OPT(OBSERVE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_thaw,
+	  "let frozen messages go on their way; without --yes it only shows which\n"
+	  "With --pace they take their time, as with `held release`." },
 	{ "storm drop", "[ID]", 0, 1, OPT(LIST) | OPT(SINCE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_drop,
 	  "take frozen messages out of the queue, into the archive; without --yes it only shows which\n"
 	  "They are archived as `held delete` does it, before the MTA's copies are removed." },

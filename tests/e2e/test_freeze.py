@@ -77,6 +77,22 @@ class Frozen:
         self.assertEqual(1, self.storm_ctl("drop", "--list", LIST).returncode)
         self.assertEqual([], self.archive())
 
+    def test_thawed_at_a_pace(self):
+        """The canary first, then the others; all of them, once."""
+        first, other = self.stuck()
+        posts = {first} | {self.accepted(self.send(POSTER, LIST, mails.post(POSTER, LIST))) for _ in range(2)}
+        place.wait_until(lambda: self.states() == {post: "queued" for post in posts}, "the posts are remembered", 10)
+        for post in posts:
+            place.wait_until(lambda: self.tried(post), "it was tried in vain", 30, 0.1)
+        self.done("freeze", "--list", LIST)
+        self.assertEqual(posts, self.mta.held())
+        self.reachable()
+        self.done("thaw", "--list", LIST, "--pace", "40,000,000", "--observe", "1s")
+        self.flush()
+        place.wait_until(lambda: self.sink.count(LIST) == 3, "all copies arrive", 30)
+        self.mta.settle()
+        self.assertEqual((3, {post: "thawed" for post in posts}), (self.sink.count(LIST), self.states()))
+
     def test_dropped(self):
         post, other = self.stuck()
         self.done("freeze", "--list", LIST)
