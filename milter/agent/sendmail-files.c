@@ -224,7 +224,7 @@ enum bw_err bw_agent_sendmail_files(const struct bw_mta_place *place, const char
 		err = sendmail_queue_parts(&queue, queue_id, "hf", &parts, why);
 	if (err == BW_OK && parts.count > 1)
 		err = bw_fail(why, BW_ERR_LIMIT,
-		              "%s is one of %zu parts that Sendmail has made of a message: only root's breakwaterctl can archive such, so nothing is deleted",
+		              "%s is one of %zu parts that Sendmail has made of a message, which no order can delete: only root, without orders; nothing is deleted",
 		              queue_id, parts.count);
 	if (err == BW_OK)
 		*count = BW_QUEUE_FILES_MAX;
