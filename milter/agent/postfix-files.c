@@ -24,6 +24,9 @@ enum bw_err bw_agent_postfix_files(const struct bw_mta_place *place, const char 
 	if (err == BW_OK && lstat(files[0].path, &st) != 0)
 		err = errno == ENOENT ? bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more", queue_id)
 		                      : agent_fail_errno(files[0].path, "could not be looked at", why);
+	/* Postfix sees it only when it is complete (mail_queue(3): owner execute permission); one that is not is what a killed put has left. */
+	if (err == BW_OK && (st.st_mode & S_IXUSR) == 0)
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not complete in Postfix's hold queue", queue_id);
 	if (err == BW_OK) {
 		files[0].name = "message";
 		*count = 1;

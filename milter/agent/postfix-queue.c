@@ -152,11 +152,14 @@ enum bw_err bw_agent_postfix_find(const struct postfix_queue *queue, const char 
 
 		if (err != BW_OK)
 			return err;
-		if (lstat(path, &st) == 0) {
+		/* Complete files alone: one without owner execute permission Postfix does not see (mail_queue(3)); a killed put has left it. */
+		bool there = lstat(path, &st) == 0;
+
+		if (there && (st.st_mode & S_IXUSR) != 0) {
 			*where = name;
 			return BW_OK;
 		}
-		if (errno != ENOENT)
+		if (!there && errno != ENOENT)
 			return agent_fail_errno(path, "could not be looked at", why);
 	}
 	return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in Postfix's hold queue any more, nor elsewhere in its queue", queue_id);

@@ -176,7 +176,8 @@ static void write_file(const char *scratch, const char *name, const char *text)
 	snprintf(path, sizeof(path), "%s/%s", scratch, name);
 	FILE *file = fopen(path, "w");
 
-	if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+	/* Postfix's files are complete when their owner may execute them. */
+	if (file == NULL || fputs(text, file) < 0 || fchmod(fileno(file), 0700) != 0 || fclose(file) != 0)
 		must(BW_ERR_IO, &(struct bw_why){ "a file of the stand-ins' queues could not be written" });
 }
 
