@@ -10,7 +10,8 @@
 
 #define PATIENCE_MS (5 * BW_SECOND_MS)
 
-/* Where orders may stand: the store, and this host's own, in which they are given while the shared one is away. */
+/* Where orders may stand: the store, and this host's own, in which they are given while the shared one is away; what has ended there is in
+ * the shared one by then. */
 struct stores {
 	struct bw_store *at[2];
 	size_t count;
@@ -139,14 +140,16 @@ static bool list_row(void *ctx, const struct bw_order_row *row)
 
 static enum bw_cli_exit list_orders(struct cli *c, const struct stores *stores)
 {
-	const struct bw_order_query query = { .live = !c->args.all, .limit = c->args.limit };
+	struct bw_order_query query = { .live = !c->args.all, .limit = c->args.limit };
 	struct listing l = { .c = c };
 	enum bw_err err = BW_OK;
 
 	if (!c->args.json)
 		l.table = bw_cli_table_start(c, order_columns, sizeof(order_columns) / sizeof(order_columns[0]));
-	for (size_t i = 0; err == BW_OK && i < stores->count; i++)
+	for (size_t i = 0; err == BW_OK && i < stores->count; i++) {
+		query.live = query.live || i > 0;
 		err = stores->at[i]->ops->order_each(stores->at[i], &query, list_row, &l, &c->why);
+	}
 	bw_cli_table_end(&l.table, c->args.all ? "no order was ever given" : "no order is under way; `held orders --all` shows those that have ended");
 	return bw_cli_fail_err(err);
 }
@@ -169,7 +172,7 @@ static bool match_row(void *ctx, const struct bw_order_row *row)
 	char id[2 * BW_HASH_BYTES + 1];
 
 	bw_hash_hex(&row->id, id);
-	if (strncmp(id, f->digits, strlen(f->digits)) != 0)
+	if (strncmp(id, f->digits, strlen(f->digits)) != 0 || (f->count > 0 && bw_hash_equal(&f->id, &row->id)))
 		return true;
 	f->count++;
 	f->store = f->now;
@@ -183,7 +186,7 @@ static bool match_row(void *ctx, const struct bw_order_row *row)
 
 static enum bw_cli_exit find_order(struct cli *c, const struct stores *stores, struct found *out)
 {
-	const struct bw_order_query all = { .limit = 0 };
+	struct bw_order_query query = { .limit = 0 };
 	const char *word = c->words[0];
 	enum bw_err err = BW_OK;
 
@@ -192,7 +195,8 @@ static enum bw_cli_exit find_order(struct cli *c, const struct stores *stores, s
 		return bw_cli_fail(c, BW_CLI_USAGE, "\"%s\" is no id of an order; `held orders` shows them", word);
 	for (size_t i = 0; err == BW_OK && i < stores->count; i++) {
 		out->now = stores->at[i];
-		err = out->now->ops->order_each(out->now, &all, match_row, out, &c->why);
+		query.live = i > 0;
+		err = out->now->ops->order_each(out->now, &query, match_row, out, &c->why);
 	}
 	if (err != BW_OK)
 		return bw_cli_fail_err(err);
