@@ -8,16 +8,22 @@
 
 /* --- what can be ordered --- */
 
-static enum bw_err release(struct bw_keeper *k, const struct place *p, const struct bw_held *entry, struct bw_why *why)
+/* Where this fails, the next queue run delivers. */
+static void deliver(const struct place *p, const struct bw_held *entry)
 {
 	char queue_id[BW_QUEUE_ID_BYTES];
-	enum bw_err err = bw_keeper_release(k, p->mta, &p->at, entry, why);
 	struct bw_why ignored;
 
 	bw_slice_copy(entry->queue_id, queue_id, sizeof(queue_id));
-	/* Where this fails, the next queue run delivers. */
+	(void)p->mta->deliver(&p->at, queue_id, &ignored);
+}
+
+static enum bw_err release(struct bw_keeper *k, const struct place *p, const struct bw_held *entry, struct bw_why *why)
+{
+	enum bw_err err = bw_keeper_release(k, p->mta, &p->at, entry, why);
+
 	if (err == BW_OK)
-		(void)p->mta->deliver(&p->at, queue_id, &ignored);
+		deliver(p, entry);
 	return err;
 }
 
@@ -263,10 +269,14 @@ void agent_item_do(const struct item_tools *t, const struct item_order *order, c
 	/* A zero id would select all. */
 	if (!bw_hash_is_zero(&item->subject) && t->ledger->ops->held_each(t->ledger, &query, take_entry, &e, &out->note) != BW_OK) {
 		out->again = out->away = true;
-	} else if (is_about(&e, item, t->keeper->host, out) && !is_over(&e, kind, order, by, out)) {
+	} else if (is_about(&e, item, t->keeper->host, out)) {
 		const struct bw_held held = held_of(&e, &item->subject);
+		const struct place *place = agent_place_of(t->places, &held);
 
-		carry_out(t, kind, &held, item, out);
+		if (!is_over(&e, kind, order, by, out))
+			carry_out(t, kind, &held, item, out);
+		else if (out->result == BW_ITEM_DONE && order->kind == BW_ORDER_RELEASE && place != NULL)
+			deliver(place, &held); /* we may have been killed before that */
 	}
 	out->deliveries = out->result == BW_ITEM_DONE ? e.deliveries : 0;
 	t->keeper->by = AGENT_NAME;

@@ -289,6 +289,103 @@ class Forged(Ordered, Case):
         self.expect_copies(RELEASED, [1, 2, 3, *(int(e["sender"][1:].partition("@")[0]) for e in (ours, other))])
 
 
+class Killed(Ordered, Case):
+    def finish(self, command):
+        out, err = command.communicate(timeout=90)
+        self.assertEqual(0, command.returncode, out[-1000:] + err)
+
+    def expect_peace(self):
+        """Ledger and queue agree, and no order is left."""
+        self.expect_agreement()
+        self.assertEqual([], self.breakwater.json_lines("held", "reconcile"))
+        self.assertEqual([], self.orders())
+
+    def test_in_the_midst(self):
+        """Agent and helper are killed again and again while an order runs: each message goes once, and the order is done."""
+        self.start_all()
+        self.hold({RELEASED: 40})
+        release = self.order("held", "release", "--list", RELEASED, "--force")
+        for left in (35, 28, 21, 14, 7):
+            place.wait_until(lambda: len(self.mta.held()) < left, f"fewer than {left} are held", 60)
+            if left % 2:
+                self.agent.kill()
+                self.agent.start()
+            else:
+                self.helper.child.kill()
+                self.helper.killed()
+                self.helper.start()
+        self.finish(release)
+        self.expect_copies(RELEASED, range(1, 44))
+        self.expect_peace()
+        order, = self.orders("--all")
+        self.assertEqual(("done", 40, 40 * SIZE), (order["state"], order["done"], order["deliveries"]))
+
+    def walk(self, point, verb, entry, start, restart):
+        """One order, whose agent or helper is killed at `point` and started anew: done, once."""
+        start(point)
+        command = self.order("held", verb, entry["id"], *(["--force"] if verb == "release" else []))
+        restart()
+        self.finish(command)
+        states = {"release": "released", "delete": "deleted", "restore": "waiting"}
+        now, = [e for e in self.entries("--all") if e["id"] == entry["id"]]
+        self.assertEqual(states[verb], now["state"], f"{verb} at {point}")
+        self.assertEqual(verb == "restore", now["queue_id"] in self.mta.held(), f"{verb} at {point}")
+        return now
+
+    def test_agent_at_every_point(self):
+        points = [(0, "release"), (1, "release"), (3, "release"), (4, "delete"), (5, "delete"), (6, "delete"), (7, "delete"), (8, "restore"),
+                  (9, "restore"), (10, "restore")]
+        self.start_all(agent_runs=False)
+        self.hold({RELEASED: 8})
+        entries = self.entries("--list", RELEASED)
+
+        def restart():
+            self.agent.killed()
+            self.agent.start()
+
+        for point, verb in points:
+            with self.subTest(point):
+                # What the last deleted is what is restored.
+                entry = entries.pop() if verb != "restore" else deleted
+                done = self.walk(point, verb, entry, lambda p: self.agent.start("-k", str(p)), restart)
+                deleted = done if verb == "delete" else entry
+                if verb == "restore" and point != 10:
+                    self.ordered("held", "delete", entry["id"])
+                self.agent.stop()
+        self.agent.start()
+        self.ordered("held", "release", "--list", RELEASED, "--force")
+        place.wait_until(lambda: len(self.sink.of(RELEASED)) == 1 + 3 + 5, "all copies arrive", 30)
+        self.assertEqual({1}, set(self.copies(RELEASED).values()))
+        self.expect_peace()
+
+    def test_helper_at_every_point(self):
+        points = [("checked", "release"), ("done", "release"), ("noted", "release"), ("checked", "delete"), ("sealed", "delete"),
+                  ("done", "delete"), ("noted", "delete"), ("named", "restore"), ("done", "restore"), ("noted", "restore")]
+        self.start_all()
+        self.hold({RELEASED: 8})
+        entries = self.entries("--list", RELEASED)
+
+        def start(point):
+            self.helper.stop()
+            self.helper.start("-k", point)
+
+        def restart():
+            self.helper.killed()
+            self.helper.start()
+
+        for n, (point, verb) in enumerate(points):
+            with self.subTest(f"{verb} at {point}"):
+                entry = entries.pop() if verb != "restore" else deleted
+                done = self.walk(point, verb, entry, start, restart)
+                deleted = done if verb == "delete" else entry
+                if verb == "restore" and n + 1 < len(points):
+                    self.ordered("held", "delete", entry["id"])
+        self.ordered("held", "release", "--list", RELEASED, "--force")
+        place.wait_until(lambda: len(self.sink.of(RELEASED)) == 1 + 3 + 5, "all copies arrive", 30)
+        self.assertEqual({1}, set(self.copies(RELEASED).values()))
+        self.expect_peace()
+
+
 class Postfix(Batch, Case):
     def body(self, queue_id):
         return self.mta.command("postcat", "-hbq", queue_id)
