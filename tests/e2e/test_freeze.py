@@ -2,7 +2,7 @@
 
 import os
 
-from support import mails, place, sink
+from support import agent, helper, mails, place, sink
 
 from . import test_redis
 from .base import LIST, POSTER, Case
@@ -204,6 +204,28 @@ class Sendmail(Frozen, SendmailCase):
 
     def hold_by_hand(self, queue_id):
         self.mta.command("-Qby hand", f"-qI{queue_id}")
+
+
+class ByOrders(Postfix):
+    """The same by signed orders: breakwater-agent, who is nobody special, and breakwater-helper, who alone is root."""
+
+    # Which copies are meant, and what belongs to whom, is decided before an order is written.
+    test_somebody_elses_hold = test_another_message = test_delivered = test_which = test_other_hosts = test_killed_in_between = None
+
+    def started(self, **more):
+        super().started(**more)
+        self.helper = helper.Helper(self.breakwater, self.mta)
+        self.addCleanup(self.helper.stop)
+        self.agent = agent.Agent(self.breakwater, self.mta)
+        self.addCleanup(self.agent.stop)
+        self.helper.start()
+        self.agent.start()
+
+    def done(self, *arguments):
+        printed = super().done(*arguments)
+        order = self.breakwater.json_lines("held", "orders", "--all")[0]
+        self.assertEqual((arguments[0], "done", 0), (order["kind"], order["state"], order["refused"]), printed)
+        return printed
 
 
 class TwoHosts(test_redis.Shared):
