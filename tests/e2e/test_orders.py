@@ -5,6 +5,7 @@ import contextlib
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,7 +13,8 @@ import time
 
 from support import agent, daemon, helper, mails, place
 
-from .base import POSTER, Case
+from . import test_redis
+from .base import LIST, POSTER, Case
 from .test_sendmail import SendmailCase
 
 SIZE = 40000
@@ -105,7 +107,7 @@ class Batch(Ordered):
             out, err = command.communicate(timeout=240)
             self.assertEqual(0, command.returncode, out[-1000:] + err)
         self.expect_agreement()
-        self.assertEqual(sum(name.endswith(".zst") for name in os.listdir(self.breakwater.directory / "archive")), 125)
+        self.assertEqual(self.COUNTS[DELETED], sum(name.endswith(".zst") for name in os.listdir(self.breakwater.directory / "archive")))
         self.assertEqual(held[RESTORED], [entry["id"] for entry in self.entries()], "what was restored waits as before")
         for entry in self.entries():
             if entry["id"] in before:
@@ -115,7 +117,8 @@ class Batch(Ordered):
             self.expect_copies(address, range(1, 4))
         self.expect_pace([message.at for message in self.sink.of(RELEASED)[first:]])
         self.expect_unchanged()
-        self.expect_orders([("delete", 125), ("delete", 125), ("release", 250), ("restore", 125)])
+        self.expect_orders([("delete", self.COUNTS[DELETED]), ("delete", self.COUNTS[RESTORED]), ("release", self.COUNTS[RELEASED]),
+                            ("restore", self.COUNTS[RESTORED])])
         self.assertEqual([], self.breakwater.json_lines("held", "reconcile"))
 
     def expect_pace(self, arrived):
@@ -384,6 +387,61 @@ class Killed(Ordered, Case):
         place.wait_until(lambda: len(self.sink.of(RELEASED)) == 1 + 3 + 5, "all copies arrive", 30)
         self.assertEqual({1}, set(self.copies(RELEASED).values()))
         self.expect_peace()
+
+
+class TwoHosts(test_redis.Shared):
+    """Two Postfix, two agents, two helpers with one key, one Redis."""
+
+    def start_all(self):
+        self.shared()
+        self.agents = []
+        key = None
+        for host in self.hosts:
+            name = host.breakwater.host
+            one = helper.Helper(host.breakwater, host.mta, name=f"helper-{name}")
+            self.addCleanup(one.stop)
+            if key is None:
+                one.start()
+                key = one.key
+            else:
+                shutil.copy2(key, one.key)
+                one.start()
+            self.agents.append(agent.Agent(host.breakwater, host.mta, name=f"agent-{name}"))
+            self.addCleanup(self.agents[-1].stop)
+            self.agents[-1].start()
+
+    def hold_on_both(self):
+        parent = self.announce_at(0)
+        for i in range(1, 4):
+            self.accepted(self.reply_at(0, f"u{i}@nhs.example", parent).answer)
+        for i in range(4, 10):
+            self.accepted(self.reply_at(i % 2, f"u{i}@nhs.example", parent).answer)
+        place.wait_until(lambda: len(self.hosts[0].breakwater.held()) == 6, "one host sees what waits on both", 20)
+
+    def test_any_host_will_do(self):
+        """Ordered on one host about mail that both hold; while Redis is away, about its own only, and that is done."""
+        self.start_all()
+        self.hold_on_both()
+        here = self.hosts[0].breakwater
+        done = here.run_ctl("--yes", "held", "delete", "--list", LIST)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual([set(), set()], [host.mta.held() for host in self.hosts])
+        self.assertEqual({("mx1", "done", 3), ("mx2", "done", 3)},
+                         {(o["host"], o["state"], o["done"]) for o in here.json_lines("held", "orders", "--all")})
+        here.ctl("--yes", "held", "restore", "--list", LIST)
+        self.assertEqual([3, 3], [len(host.mta.held()) for host in self.hosts])
+        theirs = next(e["id"] for e in here.held() if e["host"] == "mx2")
+        self.redis.kill()
+        self.wait_for("degraded")
+        done = here.run_ctl("--yes", "held", "release", "--list", LIST, "--force")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual([0, 3], [len(host.mta.held()) for host in self.hosts])
+        self.assertNotIn(theirs, {e["id"] for e in here.held()}, "what is elsewhere is not seen now")
+        self.redis.start()
+        self.wait_for("recovered")
+        for host in self.hosts:
+            host.mta.settle()
+        place.wait_until(lambda: len(self.sink.of(LIST)) == 7, "what was let go arrives once", 30)
 
 
 class Postfix(Batch, Case):

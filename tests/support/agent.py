@@ -11,10 +11,10 @@ from . import daemon, place
 class Agent:
     """Agent(breakwater, mta).start(); .kill(); .stop(). Writes its settings into the daemon's configuration; nobody is told anything."""
 
-    def __init__(self, breakwater, mta, hold=None, notify=None):
+    def __init__(self, breakwater, mta, hold=None, notify=None, name="agent"):
         self.breakwater = breakwater
         self.mta = mta
-        self.log = breakwater.directory.parent / "agent.log"
+        self.log = breakwater.directory.parent / f"{name}.log"
         self.child = self.guard = None
         breakwater.config["hold"].update(hold or {})
         breakwater.config.setdefault("notify", {}).update(

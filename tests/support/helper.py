@@ -30,9 +30,9 @@ def postfix_commands(mta, directory):
 class Helper:
     """Helper(breakwater, mta).start(); .ask(…) as the daemon's user; .stop(). Writes its settings into the daemon's configuration."""
 
-    def __init__(self, breakwater, mta, hold=None):
+    def __init__(self, breakwater, mta, hold=None, name="helper"):
         self.breakwater = breakwater
-        self.directory = breakwater.directory.parent / "helper"
+        self.directory = breakwater.directory.parent / name
         self.directory.mkdir()
         self.socket = self.directory / "socket"
         self.key = self.directory / "order.key"
