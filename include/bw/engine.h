@@ -60,11 +60,22 @@ struct bw_facts {
 
 struct bw_engine;
 
+/* Where a daemon may be killed while it holds a message, in the order in which it gets there; tests kill it at each. */
+enum bw_hold_fault {
+	BW_HOLD_DECIDED,     /* nothing is written yet */
+	BW_HOLD_WRITTEN,     /* in the ledger */
+	BW_HOLD_MARKED,      /* the MTA has the mark */
+	BW_HOLD_QUARANTINED, /* and was told to hold it, and waits for the end */
+	BW_HOLD_FAULT_COUNT
+};
+bool bw_hold_fault_parse(struct bw_slice word, enum bw_hold_fault *out);
+
 struct bw_engine_options {
 	struct bw_log_sink log;
 	const char *host;         /* this host's name */
 	bool jitter;              /* of block times; off in virtual time */
 	bool keep_ledger;         /* write ledger entries and marks for held messages */
+	void (*at)(enum bw_hold_fault fault); /* NULL but in tests */
 };
 
 struct bw_engine *bw_engine_new(struct bw_store *store, struct bw_world *world, const struct bw_engine_options *options);
@@ -89,6 +100,7 @@ struct bw_judgement {
 	enum bw_err store_error;   /* BW_OK, or why it was decided without counts */
 	enum bw_err ledger_error;  /* BW_OK, or why a held message has no ledger entry (its mark still tells all) */
 	struct bw_why ledger_why;
+	void (*at)(enum bw_hold_fault fault); /* bw_engine_options.at, for who applies a hold */
 };
 
 /* Judges one complete message. `world` is the reference the message started with. */

@@ -102,7 +102,7 @@ static enum bw_err open_store(struct daemon *d, struct bw_why *why)
 
 static enum bw_err open_engine(struct daemon *d, struct bw_why *why)
 {
-	struct bw_engine_options options = { .log = bw_log_sink(), .host = d->host, .jitter = true, .keep_ledger = true };
+	struct bw_engine_options options = { .log = bw_log_sink(), .host = d->host, .jitter = true, .keep_ledger = true, .at = d->at };
 	struct bw_world *world = NULL;
 	struct bw_buf skipped;
 

@@ -17,6 +17,7 @@ struct daemon {
 	struct bw_config *config; /* until the world takes it over */
 	char host[256];
 	int64_t drain_ms;
+	void (*at)(enum bw_hold_fault fault); /* NULL but in tests */
 	struct bw_key key;
 	struct bw_stores stores;
 	struct bw_engine *engine;

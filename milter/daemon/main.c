@@ -1,5 +1,6 @@
 /* breakwaterd: the milter. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,23 +13,33 @@
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
-	"usage: breakwaterd [-c FILE] [-f] [-t] [-V]\n"
+	"usage: breakwaterd [-c FILE] [-f] [-k POINT] [-t] [-V]\n"
 	"  -c FILE  configuration (default /etc/breakwater/breakwater.conf)\n"
 	"  -f       stay in the foreground and log to stderr\n"
+	"  -k POINT for tests: be killed when a message that is held gets here (decided, written, marked, quarantined)\n"
 	"  -t       check the configuration and exit\n"
 	"  -V       print the version and exit\n";
 
 struct options {
 	const char *config_path;
-	bool foreground, test;
+	bool foreground, test, fault;
+	enum bw_hold_fault fault_at;
 };
+
+static enum bw_hold_fault fault_at;
+
+static void die_at(enum bw_hold_fault fault)
+{
+	if (fault == fault_at)
+		raise(SIGKILL);
+}
 
 /* -1: go on; else the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "c:fthV")) != -1) {
+	while ((c = getopt(argc, argv, "c:fk:thV")) != -1) {
 		switch (c) {
 		case 'c':
 			o->config_path = optarg;
@@ -36,6 +47,12 @@ static int read_options(int argc, char **argv, struct options *o)
 		case 'f':
 			o->foreground = true;
 			break;
+		case 'k':
+			o->fault = true;
+			if (bw_hold_fault_parse(bw_slice_of(optarg), &o->fault_at))
+				break;
+			fprintf(stderr, "breakwaterd: -k %s: no such point\n%s", optarg, usage);
+			return EXIT_USAGE;
 		case 't':
 			o->test = true;
 			break;
@@ -104,6 +121,10 @@ int main(int argc, char **argv)
 		return good ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	d.config_path = o.config_path;
+	if (o.fault) {
+		fault_at = o.fault_at;
+		d.at = die_at;
+	}
 	bw_log_open(o.foreground ? "stderr" : d.config->daemon.log);
 	return run(&o, &d);
 }

@@ -50,6 +50,26 @@ static const struct bw_held_list *lists_of(const struct trial *t)
 	return lists;
 }
 
+static const char *const faults[] = { "decided", "written", "marked", "quarantined" };
+static_assert(sizeof(faults) / sizeof(faults[0]) == BW_HOLD_FAULT_COUNT, "a name for every point");
+
+bool bw_hold_fault_parse(struct bw_slice word, enum bw_hold_fault *out)
+{
+	for (size_t i = 0; i < BW_HOLD_FAULT_COUNT; i++) {
+		if (bw_slice_equal(word, bw_slice_of(faults[i]))) {
+			*out = (enum bw_hold_fault)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void reach(const struct bw_judgement *j, enum bw_hold_fault fault)
+{
+	if (j->at != NULL)
+		j->at(fault);
+}
+
 void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 {
 	const struct bw_facts *f = t->facts;
@@ -92,9 +112,12 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 	held.lists = lists_of(t);
 	held.list_count = held.lists == NULL ? 0 : t->n;
 	j->mark = mark(t, &held, j->verdict.why.guard);
+	j->at = t->engine->options.at;
+	reach(j, BW_HOLD_DECIDED);
 	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
 	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);
 	bw_room_taken(t->engine->room);
+	reach(j, BW_HOLD_WRITTEN);
 }
 
 /* --- accepted --- */

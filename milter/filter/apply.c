@@ -74,14 +74,23 @@ static sfsistat apply_discard(SMFICTX *ctx, const struct bw_judgement *j)
 	return SMFIS_DISCARD;
 }
 
+static void reach(const struct bw_judgement *j, enum bw_hold_fault fault)
+{
+	if (j->at != NULL)
+		j->at(fault);
+}
+
 static sfsistat apply_hold(SMFICTX *ctx, const struct bw_judgement *j)
 {
 	if (!change_all(ctx, j))
 		return give_up(ctx);
 	if (j->mark[0] != '\0')
 		smfi_addheader(ctx, bw_milter_text("X-Breakwater-Held"), bw_milter_text(j->mark));
-	if (smfi_quarantine(ctx, bw_milter_text(j->quarantine)) == MI_SUCCESS)
+	reach(j, BW_HOLD_MARKED);
+	if (smfi_quarantine(ctx, bw_milter_text(j->quarantine)) == MI_SUCCESS) {
+		reach(j, BW_HOLD_QUARANTINED);
 		return SMFIS_CONTINUE;
+	}
 	/* An MTA without a hold queue: its sender keeps the message and tries again. */
 	smfi_setreply(ctx, bw_milter_text("451"), bw_milter_text("4.7.28"),
 	              bw_milter_text("Message has to wait; this server cannot hold it, try again later"));

@@ -1,7 +1,9 @@
 """breakwaterd killed, gone or late while Postfix works."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import threading
 
 from support import mails, place, smtp
@@ -50,6 +52,45 @@ class Killed(Case):
         self.assertEqual(250, code)
         self.mta.settle()
         self.assertEqual(1, self.sink.count(LIST))
+
+
+class Points(Case):
+    """Killed at each point on the way into the hold queue."""
+
+    POINTS = "decided written marked quarantined".split()  # of breakwaterd -k
+    LOST_MS = 11 * 60 * 1000                               # entries that are younger may be under way
+
+    def test_hold_at_every_point(self):
+        """Each message is there once, held or delivered; ledger and hold queue agree once they are compared."""
+        self.started()
+        parent = self.announce()
+        for i in range(1, 5):
+            self.accepted(self.reply(f"u{i}@nhs.example", parent))
+        held = self.mta.held()
+        self.assertEqual(1, len(held), "the breaker is open")
+        for point in self.POINTS:
+            self.breakwater.stop()
+            self.breakwater.start(more=("-k", point))
+            self.accepted(self.reply(f"{point}@nhs.example", parent))
+            self.breakwater.killed()
+        self.breakwater.start()
+        self.mta.settle()
+        self.accepted(self.reply("late@nhs.example", parent))
+        place.wait_until(lambda: self.sink.count(LIST) + len(self.mta.held()) == 1 + 4 + len(self.POINTS) + 1, "each message is somewhere", 30)
+        senders = [message.sender for message in self.sink.of(LIST)]
+        self.assertEqual(len(senders), len(set(senders)), "nothing comes twice")
+        self.grow_old()
+        done = self.breakwater.json_lines("--yes", "held", "reconcile")
+        self.assertEqual(self.mta.held(), {entry["queue_id"] for entry in self.breakwater.held()}, done)
+        waiting = {entry["sender"] for entry in self.breakwater.held()}
+        self.assertEqual(set(), waiting & set(senders), "what was delivered does not wait")
+        self.assertEqual({f"{point}@nhs.example" for point in self.POINTS}, (waiting | set(senders)) & {f"{p}@nhs.example" for p in self.POINTS})
+
+    def grow_old(self):
+        self.breakwater.stop()
+        with contextlib.closing(sqlite3.connect(self.breakwater.directory / "store.db")) as db, db:
+            db.execute("UPDATE held SET held_ms = held_ms - ?", (self.LOST_MS,))
+        self.breakwater.start()
 
 
 class Absent(Case):

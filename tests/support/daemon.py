@@ -110,10 +110,10 @@ class Daemon:
 
     # -- running it
 
-    def start(self, seconds=20):
-        """Returns self once the socket answers."""
+    def start(self, seconds=20, more=()):
+        """Returns self once the socket answers. `more`: further options."""
         with open(self.log, "ab") as log:
-            self.child = subprocess.Popen([place.program("daemon", "breakwaterd"), "-c", self.config_file, "-f"],
+            self.child = subprocess.Popen([place.program("daemon", "breakwaterd"), "-c", self.config_file, "-f", *more],
                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.guard = place.Guard(self.child.pid)
         try:
@@ -159,6 +159,11 @@ class Daemon:
         self.child.wait()
         self.child = None
         self._sanitizers()
+
+    def killed(self, seconds=30):
+        """Waits until it has killed itself (option -k)."""
+        place.wait_until(lambda: not self.alive(), "breakwaterd is killed", seconds)
+        self.kill()
 
     def stop(self, seconds=20):
         """SIGTERM; returns the exit status. Raises when a sanitizer had something to say."""
