@@ -5,11 +5,14 @@
 /* Rounds grow no further: from there on it is the budget alone. */
 enum { ROUND_MOST = 1 << 20 };
 
-#define GAP_MOST BW_DAY_MS /* one message may be more deliveries than a day's budget */
+#define BUDGET_MOST INT64_C(1000000000000) /* no MTA is near it, and no arithmetic here leaves its range */
+#define GAP_MOST    BW_DAY_MS /* one message may be more deliveries than a day's budget */
 
 void bw_pace_start(struct bw_pace *p, int64_t budget, int64_t observe_ms, int64_t now_ms)
 {
-	*p = (struct bw_pace){ .budget = budget > 0 ? budget : 1, .observe_ms = observe_ms, .next_ms = now_ms, .round = 1, .left = 1 };
+	if (budget < 1)
+		budget = 1;
+	*p = (struct bw_pace){ .budget = budget < BUDGET_MOST ? budget : BUDGET_MOST, .observe_ms = observe_ms, .next_ms = now_ms, .round = 1, .left = 1 };
 }
 
 enum bw_pace_step bw_pace_next(struct bw_pace *p, int64_t now_ms, bool flare)

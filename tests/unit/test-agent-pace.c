@@ -51,6 +51,8 @@ static void budget(void **state)
 		{ 1, 840000, 0, BW_DAY_MS },         /* one always fits, and the next one's day comes */
 		{ 40000, 40000, 1000, 60000 },       /* watched while it waits for the budget anyway */
 		{ 3, 0, 0, 0 },
+		{ INT64_MAX, 840000, 0, 1 },         /* whoever writes to the store can order that */
+		{ INT64_MIN, 0, 0, 0 },
 	};
 
 	(void)state;
