@@ -1,6 +1,7 @@
-"""Runs one folder of unittest modules: unit.py REPORT FOLDER [MODULE ...]; one line a test; sums go to REPORT as JSON.
+"""Runs one folder of unittest modules: unit.py REPORT FOLDER [MODULE[.CLASS] ...]; one line a test; sums go to REPORT as JSON.
 
-A test counts once, however many of its parts fail; a skipped one has failed.
+A test counts once, however many of its parts fail; a skipped one has failed. unit.py --list FOLDER [MODULE ...] prints the classes that
+there are, a line each; a module that cannot be loaded is one line, and fails when it is run.
 """
 
 import faulthandler
@@ -70,8 +71,24 @@ def load(folder, modules):
     return loader.discover(str(TESTS / folder), top_level_dir=str(TESTS))
 
 
+def classes(suite):
+    """MODULE.CLASS of every test, each once, in the order of the suite."""
+    found = {}
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            found.update(dict.fromkeys(classes(test)))
+            continue
+        *_, module, name, _ = test.id().split(".")
+        # unittest's own stand-in for a module that cannot be loaded ends with the module's name.
+        found[f"{module.removeprefix('test_')}.{name}" if name != "_FailedTest" else test.id().rpartition("test_")[2]] = None
+    return list(found)
+
+
 def main(report, folder, *modules):
     sys.path.insert(0, str(TESTS))
+    if report == "--list":
+        print("\n".join(classes(load(folder, modules))))
+        return 0
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # unittest lets KeyboardInterrupt alone pass
     result = Result()
