@@ -83,7 +83,7 @@ struct bw_order_query {
 };
 
 /* A post to a list that was accepted, while it may still be queued: what `storm freeze` needs. One row a (message, list). Kept for seven
- * days, frozen ones for ninety; of more than BW_POSTS_MAX the oldest that are not frozen go. */
+ * days, frozen and dropped ones for ninety; of more than BW_POSTS_MAX the oldest that are not frozen go. */
 enum { BW_POSTS_MAX = 200000 };
 enum bw_post_state { BW_POST_QUEUED, BW_POST_FROZEN, BW_POST_THAWED, BW_POST_DROPPED, BW_POST_STATE_COUNT };
 const char *bw_post_state_name(enum bw_post_state state);

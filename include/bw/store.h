@@ -103,6 +103,9 @@ struct bw_store_ops {
 	enum bw_err (*post_each)(struct bw_store *s, const struct bw_post_query *query, BW_EACH(struct bw_post), struct bw_why *why);
 	/* All rows of the message `id`; BW_ERR_NOT_FOUND. */
 	enum bw_err (*post_move)(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, struct bw_why *why);
+	/* The same, and under the queue id that it has now; BW_ERR_INPUT: that is empty. */
+	enum bw_err (*post_return)(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id,
+	                           int64_t now_ms, struct bw_why *why);
 	enum bw_err (*event_add)(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);
 	enum bw_err (*event_each)(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), struct bw_why *why);
 	/* Collects garbage: whatever is past its time; bounded work a call. */

@@ -84,6 +84,8 @@ PASS(order_result,
 PASS(post_put, (STORE, const struct bw_post *posts, size_t n, WHY), posts, n)
 PASS(post_each, (STORE, const struct bw_post_query *query, BW_EACH(struct bw_post), WHY), query, each, ctx)
 PASS(post_move, (STORE, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, WHY), id, to, now_ms)
+PASS(post_return, (STORE, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id, int64_t now_ms, WHY), id, to, queue_id,
+     now_ms)
 PASS(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 PASS(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
 PASS(expire, (STORE, int64_t now_ms, int64_t memory_ms, WHY), now_ms, memory_ms)
@@ -134,6 +136,7 @@ static const struct bw_store_ops ops = {
 	.post_put = post_put,
 	.post_each = post_each,
 	.post_move = post_move,
+	.post_return = post_return,
 	.event_add = event_add,
 	.event_each = event_each,
 	.expire = expire,

@@ -136,6 +136,8 @@ EITHER(order_result,
 EITHER(post_put, (STORE, const struct bw_post *posts, size_t n, WHY), posts, n)
 EITHER(post_each, (STORE, const struct bw_post_query *query, BW_EACH(struct bw_post), WHY), query, each, ctx)
 EITHER(post_move, (STORE, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, WHY), id, to, now_ms)
+EITHER(post_return, (STORE, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id, int64_t now_ms, WHY), id, to, queue_id,
+       now_ms)
 EITHER(event_add, (STORE, const struct bw_event_row *row, WHY), row)
 EITHER(event_each, (STORE, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row), WHY), since_ms, limit, each, ctx)
 EITHER(expire, (STORE, int64_t now_ms, int64_t memory_ms, WHY), now_ms, memory_ms)
@@ -248,6 +250,7 @@ static const struct bw_store_ops ops = {
 	.post_put = post_put,
 	.post_each = post_each,
 	.post_move = post_move,
+	.post_return = post_return,
 	.event_add = event_add,
 	.event_each = event_each,
 	.expire = expire,

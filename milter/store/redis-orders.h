@@ -23,6 +23,8 @@ enum bw_err bw_redis_post_put(struct bw_store *s, const struct bw_post *posts, s
 enum bw_err bw_redis_post_each(struct bw_store *s, const struct bw_post_query *query, BW_EACH(struct bw_post), struct bw_why *why);
 enum bw_err bw_redis_post_move(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms,
                               struct bw_why *why);
+enum bw_err bw_redis_post_return(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id,
+                                int64_t now_ms, struct bw_why *why);
 
 /* Add what expire() does to orders and posts; bounded work. */
 void bw_redis_tidy_orders(struct bw_redis *s, struct bw_redis_exchange *x, int64_t now_ms);

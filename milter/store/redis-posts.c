@@ -56,28 +56,42 @@ enum bw_err bw_redis_post_put(struct bw_store *store, const struct bw_post *post
 
 /* --- move --- */
 
-enum bw_err bw_redis_post_move(struct bw_store *store, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms,
-                               struct bw_why *why)
+/* `queue_id` "": it keeps its own. */
+static enum bw_err move(struct bw_store *store, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id, int64_t now_ms,
+                        struct bw_why *why)
 {
 	struct bw_redis *s = bw_redis_of(store);
 	int64_t found = 0;
 	enum bw_err err = bw_redis_check_time(now_ms, why);
 
-	if ((unsigned)to >= BW_POST_STATE_COUNT)
-		return bw_fail(why, BW_ERR_INPUT, "no state of a post has the number %d", (int)to);
+	if (err == BW_OK)
+		err = bw_store_check_post_state(to, why);
 	struct bw_redis_exchange *x = err == BW_OK ? bw_redis_exchange_new(1) : NULL;
 
 	if (x == NULL)
 		return err != BW_OK ? err : bw_redis_no_memory(why);
-	bw_redis_begin_site(s, x, BW_REDIS_POSTS, now_ms, "move", 3);
+	bw_redis_begin_site(s, x, BW_REDIS_POSTS, now_ms, "move", 4);
 	bw_redis_add_hash(x, id);
 	bw_redis_add_number(x, to);
 	bw_redis_add_number(x, TTL_MS);
+	bw_redis_add(x, bw_redis_cut(queue_id));
 	err = bw_redis_run_number(s, x, &found, why);
 	if (err == BW_OK && found == 0)
 		err = bw_fail(why, BW_ERR_NOT_FOUND, "the store knows no such post");
 	bw_redis_exchange_unref(&x);
 	return err;
+}
+
+enum bw_err bw_redis_post_move(struct bw_store *store, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms,
+                               struct bw_why *why)
+{
+	return move(store, id, to, BW_S(""), now_ms, why);
+}
+
+enum bw_err bw_redis_post_return(struct bw_store *store, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id,
+                                 int64_t now_ms, struct bw_why *why)
+{
+	return queue_id.n == 0 ? bw_store_no_queue_id(why) : move(store, id, to, queue_id, now_ms, why);
 }
 
 /* --- listing --- */
@@ -141,8 +155,9 @@ enum bw_err bw_redis_post_each(struct bw_store *store, const struct bw_post_quer
 
 void bw_redis_tidy_posts(struct bw_redis *s, struct bw_redis_exchange *x, int64_t now_ms)
 {
-	bw_redis_begin_site(s, x, BW_REDIS_POSTS, now_ms, "tidy", 3);
+	bw_redis_begin_site(s, x, BW_REDIS_POSTS, now_ms, "tidy", 4);
 	bw_redis_add_number(x, now_ms - BW_STORE_POST_MS);
 	bw_redis_add_number(x, BW_POST_FROZEN);
 	bw_redis_add_number(x, now_ms - BW_STORE_FROZEN_MS);
+	bw_redis_add_number(x, BW_POST_DROPPED);
 }

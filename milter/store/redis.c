@@ -115,6 +115,7 @@ static const struct bw_store_ops ops = {
 	.post_put = bw_redis_post_put,
 	.post_each = bw_redis_post_each,
 	.post_move = bw_redis_post_move,
+	.post_return = bw_redis_post_return,
 	.event_add = bw_redis_event_add,
 	.event_each = bw_redis_event_each,
 	.expire = bw_redis_expire,

@@ -57,7 +57,15 @@ static enum bw_err post_put(struct bw_store *s, const struct bw_post *posts, siz
 	return BW_OK;
 }
 
-static enum bw_err post_move(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, struct bw_why *why)
+/* `queue_id` "": it keeps its own. */
+static enum bw_err move_in(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id, int64_t now_ms,
+                           struct bw_why *why)
+{
+	return queue_id.n == 0 ? s->ops->post_move(s, id, to, now_ms, why) : s->ops->post_return(s, id, to, queue_id, now_ms, why);
+}
+
+static enum bw_err move_both(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id, int64_t now_ms,
+                             struct bw_why *why)
 {
 	struct bw_guarded *g = bw_guarded_of(s);
 	struct bw_why mine = { "" };
@@ -66,11 +74,11 @@ static enum bw_err post_move(struct bw_store *s, const struct bw_hash *id, enum 
 	if (now_ms <= 0) /* the same in both */
 		err = g->fallback->ops->now(g->fallback, &now_ms, why);
 	if (err == BW_OK)
-		err = g->fallback->ops->post_move(g->fallback, id, to, now_ms, why);
+		err = move_in(g->fallback, id, to, queue_id, now_ms, why);
 	if (err != BW_OK && err != BW_ERR_NOT_FOUND)
 		return err;
 	if (!atomic_load(&g->degraded))
-		theirs = g->primary->ops->post_move(g->primary, id, to, now_ms, &mine);
+		theirs = move_in(g->primary, id, to, queue_id, now_ms, &mine);
 	else if (err == BW_ERR_NOT_FOUND)
 		return err;
 	if (err == BW_ERR_NOT_FOUND) /* of another host */
@@ -78,6 +86,17 @@ static enum bw_err post_move(struct bw_store *s, const struct bw_hash *id, enum 
 	if (theirs != BW_OK)
 		bw_shared_owe_posts(g, now_ms);
 	return BW_OK;
+}
+
+static enum bw_err post_move(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms, struct bw_why *why)
+{
+	return move_both(s, id, to, BW_S(""), now_ms, why);
+}
+
+static enum bw_err post_return(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id,
+                               int64_t now_ms, struct bw_why *why)
+{
+	return queue_id.n == 0 ? bw_store_no_queue_id(why) : move_both(s, id, to, queue_id, now_ms, why);
 }
 
 /* --- copies --- */
@@ -92,14 +111,20 @@ struct copy {
 };
 
 struct there {
-	bool found;
+	struct bw_slice queue_id; /* that we have */
+	bool found, renamed;
 	enum bw_post_state state;
 	int64_t state_ms;
 };
 
 static bool note_there(void *ctx, const struct bw_post *row)
 {
-	*(struct there *)ctx = (struct there){ true, row->state, row->state_ms };
+	struct there *t = ctx;
+
+	t->found = true;
+	t->renamed = !bw_slice_equal(t->queue_id, row->queue_id);
+	t->state = row->state;
+	t->state_ms = row->state_ms;
 	return false;
 }
 
@@ -107,13 +132,13 @@ static bool note_there(void *ctx, const struct bw_post *row)
 static enum bw_err follow(struct bw_store *primary, const struct bw_post *p)
 {
 	struct bw_post_query one = { .id = p->id };
-	struct there there = { .found = false };
+	struct there there = { .queue_id = p->queue_id };
 	enum bw_err err = BW_OK;
 
 	if (p->state != BW_POST_QUEUED)
 		err = primary->ops->post_each(primary, &one, note_there, &there, NULL);
-	if (err == BW_OK && there.found && there.state != p->state && p->state_ms >= there.state_ms)
-		err = primary->ops->post_move(primary, &p->id, p->state, p->state_ms, NULL);
+	if (err == BW_OK && there.found && (there.state != p->state || there.renamed) && p->state_ms >= there.state_ms)
+		err = move_in(primary, &p->id, p->state, there.renamed ? p->queue_id : BW_S(""), p->state_ms, NULL);
 	return err;
 }
 
@@ -201,4 +226,5 @@ void bw_shared_take_posts(struct bw_guarded *g)
 	g->ops.order_result = order_result;
 	g->ops.post_put = post_put;
 	g->ops.post_move = post_move;
+	g->ops.post_return = post_return;
 }

@@ -52,6 +52,8 @@ enum bw_err bw_sqlite_post_put(struct bw_store *s, const struct bw_post *posts, 
 enum bw_err bw_sqlite_post_each(struct bw_store *s, const struct bw_post_query *query, BW_EACH(struct bw_post), struct bw_why *why);
 enum bw_err bw_sqlite_post_move(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms,
                               struct bw_why *why);
+enum bw_err bw_sqlite_post_return(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id,
+                                int64_t now_ms, struct bw_why *why);
 enum bw_err bw_sqlite_event_add(struct bw_store *s, const struct bw_event_row *row, struct bw_why *why);
 enum bw_err bw_sqlite_event_each(struct bw_store *s, int64_t since_ms, int64_t limit, BW_EACH(struct bw_event_row),
                                  struct bw_why *why);

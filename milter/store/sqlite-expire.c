@@ -173,7 +173,8 @@ static enum bw_err sweep_orders(struct bw_sqlite_lane *lane, void *arg, struct b
 	bw_sqlite_run(lane, BW_SQL_DROP_ITEMS, ARGS(INT(e->now_ms - BW_STORE_ORDER_MS), INT(ROWS_A_CALL)));
 	bw_sqlite_run(lane, BW_SQL_DROP_ORDERS, ARGS(INT(e->now_ms - BW_STORE_ORDER_MS), INT(ROWS_A_CALL)));
 	bw_sqlite_run(lane, BW_SQL_DROP_POSTS,
-	              ARGS(INT(e->now_ms - BW_STORE_POST_MS), INT(ROWS_A_CALL), INT(BW_POST_FROZEN), INT(e->now_ms - BW_STORE_FROZEN_MS)));
+	              ARGS(INT(e->now_ms - BW_STORE_POST_MS), INT(ROWS_A_CALL), INT(BW_POST_FROZEN), INT(e->now_ms - BW_STORE_FROZEN_MS),
+	                   INT(BW_POST_DROPPED)));
 	return BW_OK;
 }
 

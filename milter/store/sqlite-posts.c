@@ -38,25 +38,40 @@ enum bw_err bw_sqlite_post_put(struct bw_store *s, const struct bw_post *posts, 
 struct move {
 	const struct bw_hash *id;
 	enum bw_post_state to;
+	struct bw_slice queue_id; /* "": it keeps its own */
 	int64_t now_ms;
 };
 
 static enum bw_err run_move(struct bw_sqlite_lane *lane, void *arg, struct bw_why *why)
 {
 	const struct move *m = arg;
-	int64_t moved = bw_sqlite_run(lane, BW_SQL_POST_MOVE, ARGS(HASH(m->id), INT(m->to), INT(bw_sqlite_now(lane, m->now_ms))));
+	int64_t moved = bw_sqlite_run(lane, BW_SQL_POST_MOVE, ARGS(HASH(m->id), INT(m->to), INT(bw_sqlite_now(lane, m->now_ms)),
+	                                                             TEXT(bw_sqlite_cut(m->queue_id))));
 
 	return moved == 0 && lane->rc == SQLITE_OK ? bw_fail(why, BW_ERR_NOT_FOUND, "the store knows no such post") : BW_OK;
+}
+
+static enum bw_err do_move(struct bw_store *s, struct move *move, struct bw_why *why)
+{
+	enum bw_err err = bw_store_check_post_state(move->to, why);
+
+	return err != BW_OK ? err : bw_sqlite_do(bw_sqlite_of(s)->ledger, BW_SQLITE_WRITE, run_move, move, why);
 }
 
 enum bw_err bw_sqlite_post_move(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, int64_t now_ms,
                                 struct bw_why *why)
 {
-	struct move move = { id, to, now_ms };
+	struct move move = { id, to, BW_S(""), now_ms };
 
-	if ((unsigned)to >= BW_POST_STATE_COUNT)
-		return bw_fail(why, BW_ERR_INPUT, "no state of a post has the number %d", (int)to);
-	return bw_sqlite_do(bw_sqlite_of(s)->ledger, BW_SQLITE_WRITE, run_move, &move, why);
+	return do_move(s, &move, why);
+}
+
+enum bw_err bw_sqlite_post_return(struct bw_store *s, const struct bw_hash *id, enum bw_post_state to, struct bw_slice queue_id,
+                                  int64_t now_ms, struct bw_why *why)
+{
+	struct move move = { id, to, queue_id, now_ms };
+
+	return queue_id.n == 0 ? bw_store_no_queue_id(why) : do_move(s, &move, why);
 }
 
 /* --- listing --- */

@@ -227,12 +227,12 @@ static const char *const texts[] = {
 		"ORDER BY i.number",
 	[BW_SQL_POST_PUT] =
 		"INSERT OR IGNORE INTO post(id, host, queue_id, mta, list, conversation, sender, message_id, deliveries, accepted_ms, "
-		"state, state_ms, format) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(max(state), ?11), "
-		"coalesce(max(state_ms), ?12), ?13 FROM (SELECT state, state_ms FROM post WHERE id = ?1 LIMIT 1)",
+		"state, state_ms, format) SELECT ?1, ?2, coalesce(max(queue_id), ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(max(state), ?11), "
+		"coalesce(max(state_ms), ?12), ?13 FROM (SELECT queue_id, state, state_ms FROM post WHERE id = ?1 LIMIT 1)",
 	[BW_SQL_POST_MOST] =
 		"DELETE FROM post WHERE seq IN (SELECT seq FROM post WHERE seq <= (SELECT max(seq) FROM post) - ?1 AND state <> ?2 ORDER "
 		"BY seq LIMIT ?3)",
-	[BW_SQL_POST_MOVE] = "UPDATE post SET state = ?2, state_ms = ?3 WHERE id = ?1",
+	[BW_SQL_POST_MOVE] = "UPDATE post SET state = ?2, state_ms = ?3, queue_id = CASE WHEN length(?4) > 0 THEN ?4 ELSE queue_id END WHERE id = ?1",
 	[BW_SQL_POST_EACH] = "SELECT " POST_COLUMNS " FROM post WHERE seq > ?1 AND NOT ?2 AND ?3 IS NOT NULL" POST_FILTER,
 	[BW_SQL_POST_ONE] = "SELECT " POST_COLUMNS " FROM post WHERE id = ?3 AND ?2 AND seq > ?1" POST_FILTER,
 	[BW_SQL_EVENT_ADD] =
@@ -297,7 +297,7 @@ static const char *const texts[] = {
 		"DELETE FROM mail_order WHERE seq IN (SELECT seq FROM mail_order WHERE " ORDER_PAST " AND NOT EXISTS (SELECT 1 FROM "
 		"order_item i WHERE i.mail_order = seq) LIMIT ?2)",
 	[BW_SQL_DROP_POSTS] =
-		"DELETE FROM post WHERE seq IN (SELECT seq FROM post WHERE accepted_ms <= ?1 AND (state <> ?3 OR state_ms <= ?4) LIMIT "
+		"DELETE FROM post WHERE seq IN (SELECT seq FROM post WHERE accepted_ms <= ?1 AND (state NOT IN (?3, ?5) OR state_ms <= ?4) LIMIT "
 		"?2)",
 };
 /* clang-format on */

@@ -222,6 +222,7 @@ static const struct bw_store_ops ops = {
 	.post_put = bw_sqlite_post_put,
 	.post_each = bw_sqlite_post_each,
 	.post_move = bw_sqlite_post_move,
+	.post_return = bw_sqlite_post_return,
 	.event_add = bw_sqlite_event_add,
 	.event_each = bw_sqlite_event_each,
 	.expire = bw_sqlite_expire,

@@ -26,7 +26,8 @@ void bw_store_clock_saw(struct bw_store_clock *c, int64_t seen_ms, int64_t monot
 #define BW_STORE_ALIVE_MS INT64_C(10000)
 
 /* How long orders and posts are kept. An order that has ended, or could not be carried out in its time; one whose writer died; a post
- * (MTAs keep mail in the queue for five days); a frozen one, that waits in the hold queue and nowhere else is known. */
+ * (MTAs keep mail in the queue for five days); a frozen one, that waits in the hold queue and nowhere else is known, or a dropped one, that
+ * can come back. */
 #define BW_STORE_ORDER_MS   (30 * BW_DAY_MS)
 #define BW_STORE_WRITING_MS BW_HOUR_MS
 #define BW_STORE_POST_MS    (7 * BW_DAY_MS)
@@ -49,6 +50,8 @@ bool bw_store_fits(const struct bw_order_item *items, size_t n, int64_t have, in
 enum bw_err bw_store_check_result(enum bw_item_result result, struct bw_why *why);
 enum bw_err bw_store_check_order_move(enum bw_order_state from, enum bw_order_state to, struct bw_why *why);
 enum bw_err bw_store_check_posts(const struct bw_post *posts, size_t n, struct bw_why *why);
+enum bw_err bw_store_check_post_state(enum bw_post_state state, struct bw_why *why);
+enum bw_err bw_store_no_queue_id(struct bw_why *why);
 enum bw_err bw_store_check_redirect(const struct bw_redirect_in *in, size_t n, struct bw_why *why);
 enum bw_err bw_store_check_meter(const struct bw_meter_in *in, size_t n, struct bw_why *why);
 /* The slot of time that a moment falls into. */

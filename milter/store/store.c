@@ -215,6 +215,18 @@ enum bw_err bw_store_check_posts(const struct bw_post *posts, size_t n, struct b
 	return err;
 }
 
+enum bw_err bw_store_check_post_state(enum bw_post_state state, struct bw_why *why)
+{
+	if ((unsigned)state >= BW_POST_STATE_COUNT)
+		return bw_fail(why, BW_ERR_INPUT, "no state of a post has the number %d", (int)state);
+	return BW_OK;
+}
+
+enum bw_err bw_store_no_queue_id(struct bw_why *why)
+{
+	return bw_fail(why, BW_ERR_INPUT, "a post that came back has a queue id");
+}
+
 /* --- breakers --- */
 
 static int rank(const struct bw_breaker *b)

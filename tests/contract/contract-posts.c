@@ -155,6 +155,33 @@ static void moves(void **state)
 	assert_int_equal(move(s, "p1", BW_POST_STATE_COUNT, T0), BW_ERR_INPUT);
 }
 
+/* What came back may have got another queue id; it is the message's, in all its rows. */
+static void returns(void **state)
+{
+	struct bw_store *s = STORE(state);
+	struct bw_post p[2] = { post("p1", "Q1"), post("p1", "Q1") };
+	struct bw_hash id = hash_of("p1"), other = hash_of("p2");
+
+	p[1].list = BW_S("other@example.org");
+	assert_ok(s->ops->post_put(s, p, 2, &why));
+	assert_int_equal(move(s, "p1", BW_POST_DROPPED, T0 + 10), BW_OK);
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q1 Q1 ");
+	assert_ok(s->ops->post_return(s, &id, BW_POST_FROZEN, BW_S("Q7"), T0 + 20, &why));
+	struct rows r = ask(s, (struct bw_post_query){ 0 });
+
+	assert_string_equal(r.queue_ids, "Q7 Q7 ");
+	assert_int_equal(r.last.state, BW_POST_FROZEN);
+	assert_int_equal(r.last.state_ms, T0 + 20);
+	assert_int_equal(r.last.accepted_ms, T0);
+	assert_int_equal(move(s, "p1", BW_POST_THAWED, T0 + 30), BW_OK); /* which keeps it */
+	p[0].list = BW_S("third@example.org");
+	assert_ok(s->ops->post_put(s, p, 1, &why)); /* as a list that is heard of later has it */
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q7 Q7 Q7 ");
+	assert_int_equal(s->ops->post_return(s, &other, BW_POST_FROZEN, BW_S("Q7"), T0, NULL), BW_ERR_NOT_FOUND);
+	assert_int_equal(s->ops->post_return(s, &id, BW_POST_FROZEN, BW_S(""), T0, NULL), BW_ERR_INPUT);
+	assert_int_equal(s->ops->post_return(s, &id, BW_POST_STATE_COUNT, BW_S("Q7"), T0, NULL), BW_ERR_INPUT);
+}
+
 static void many_posts(void **state)
 {
 	enum { POSTS = 700, BATCH = 100 };
@@ -179,32 +206,35 @@ static void expire(struct bw_store *s, int64_t now_ms)
 		assert_ok(s->ops->expire(s, now_ms, WEEK, &why));
 }
 
-/* After a week nothing is queued any more; what is frozen waits longer. */
+/* After a week nothing is queued any more; what is frozen waits longer, and what was dropped can come back. */
 static void posts_go(void **state)
 {
 	struct bw_store *s = STORE(state);
-	struct bw_post p[4] = { post("p1", "Q1"), post("p2", "Q2"), post("p3", "Q3"), post("p4", "Q4") };
+	struct bw_post p[5] = { post("p1", "Q1"), post("p2", "Q2"), post("p3", "Q3"), post("p4", "Q4"), post("p5", "Q5") };
 
 	p[1].accepted_ms = T0 + 1;
-	assert_ok(s->ops->post_put(s, p, 4, &why));
+	assert_ok(s->ops->post_put(s, p, 5, &why));
 	assert_int_equal(move(s, "p3", BW_POST_FROZEN, T0 + HOUR), BW_OK);
+	assert_int_equal(move(s, "p5", BW_POST_DROPPED, T0 + HOUR + 1), BW_OK);
 	assert_int_equal(move(s, "p4", BW_POST_THAWED, T0 + HOUR), BW_OK);
 	expire(s, T0 + WEEK - 1);
-	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q1 Q2 Q3 Q4 ");
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q1 Q2 Q3 Q4 Q5 ");
 	expire(s, T0 + WEEK);
-	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q2 Q3 ");
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q2 Q3 Q5 ");
 	expire(s, T0 + WEEK + 1);
-	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q3 ");
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q3 Q5 ");
 	expire(s, T0 + HOUR + 90 * BW_DAY_MS - 1);
-	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q3 ");
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q3 Q5 ");
 	expire(s, T0 + HOUR + 90 * BW_DAY_MS);
+	assert_string_equal(ask(s, (struct bw_post_query){ 0 }).queue_ids, "Q5 ");
+	expire(s, T0 + HOUR + 90 * BW_DAY_MS + 1);
 	assert_int_equal(ask(s, (struct bw_post_query){ 0 }).n, 0);
 }
 
 int run_posts(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(put_and_read), TEST(queries), TEST(moves), TEST(many_posts), TEST(posts_go),
+		TEST(put_and_read), TEST(queries), TEST(moves), TEST(returns), TEST(many_posts), TEST(posts_go),
 	};
 
 	return cmocka_run_group_tests_name("posts", tests, NULL, NULL);

@@ -151,6 +151,9 @@ void do_post(struct run *r)
 	if (chance(r, 50))
 		same_answer(r, "post_move", r->a->ops->post_move(r->a, &moved, to, r->now_ms, &why[0]),
 		            r->b->ops->post_move(r->b, &moved, to, r->now_ms, &why[1]), why);
+	if (chance(r, 10))
+		same_answer(r, "post_return", r->a->ops->post_return(r->a, &moved, to, BW_S("again"), r->now_ms, &why[0]),
+		            r->b->ops->post_return(r->b, &moved, to, BW_S("again"), r->now_ms, &why[1]), why);
 }
 
 /* In which order the rows of one message come among others is the store's: they are added up. */

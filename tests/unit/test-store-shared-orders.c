@@ -229,6 +229,25 @@ static void posts_of_an_outage_are_copied_afterwards(void **state)
 	assert_string_equal(posts_in(s->primary), "p1 frozen p2 queued p3 dropped ");
 }
 
+/* What came back under another queue id, while the primary was there and while it was not. */
+static void posts_that_came_back(void **state)
+{
+	struct bw_hash first = hash_of("p1"), second = hash_of("p2");
+	struct stores *s = *state;
+
+	put_post(s->shared, "p1");
+	put_post(s->shared, "p2");
+	assert_int_equal(s->shared->ops->post_return(s->shared, &first, BW_POST_FROZEN, BW_S("q1"), 0, NULL), BW_OK);
+	assert_string_equal(posts_in(s->primary), "q1 frozen p2 queued ");
+	primary(s, false);
+	assert_int_equal(s->shared->ops->post_return(s->shared, &second, BW_POST_FROZEN, BW_S("q2"), 0, NULL), BW_OK);
+	assert_int_equal(move_post(s->shared, "p1", BW_POST_THAWED), BW_OK);
+	primary(s, true);
+	bw_store_shared_copy(s->shared, -1, NULL);
+	assert_string_equal(posts_in(s->primary), "q1 thawed q2 frozen ");
+	assert_string_equal(posts_in(s->local), "q1 thawed q2 frozen ");
+}
+
 /* A primary that refuses for a moment, a daemon that starts anew: what it lacks is copied all the same. */
 static void a_look_back_copies_all(void **state)
 {
@@ -250,6 +269,7 @@ int main(void)
 		TEST(orders_given_meanwhile_go_on_in_the_primary),
 		TEST(posts_lie_in_both),
 		TEST(posts_of_an_outage_are_copied_afterwards),
+		TEST(posts_that_came_back),
 		TEST(a_look_back_copies_all),
 	};
 

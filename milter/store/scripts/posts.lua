@@ -4,14 +4,15 @@
 -- ARGV   3 what to do:
 --          put TTL MOST FROZEN (ID HOST QUEUE-ID MTA SENDER MESSAGE-ID ACCEPTED STATE SINCE LIST CONVERSATION DELIVERIES) * N
 --                                     beyond MOST the oldest that are not FROZEN go; reply: 1
---          move ID STATE TTL          reply: 1; 0: no such
+--          move ID STATE TTL QUEUE-ID   '': it keeps its own; reply: 1; 0: no such
 --          each AFTER LIMIT ID CONVERSATION LIST HOST SINCE    reply: {number looked at last, 0: all; rows}; '' selects all
---          tidy KEPT FROZEN FROZEN-KEPT   removes what was accepted before KEPT, unless it was FROZEN after FROZEN-KEPT. Bounded work
+--          tidy KEPT FROZEN FROZEN-KEPT DROPPED   removes what was accepted before KEPT, unless it was FROZEN or DROPPED after FROZEN-KEPT.
+--                                     Bounded work
 --        row: number, id, host, queue id, mta, sender, message id, accepted, state, since, (list, conversation, deliveries) * N
 --        rows of each: number, id, ... since, list, conversation, deliveries: one a list
 
 local posts, posted = KEYS[2], KEYS[3]
-local HOST, ACCEPTED, STATE, SINCE, LISTS = 4, 9, 10, 11, 12
+local HOST, QUEUE_ID, ACCEPTED, STATE, SINCE, LISTS = 4, 5, 9, 10, 11, 12
 local OF_LIST, OF_POST = 3, 12
 local AT_ONCE = 256
 
@@ -88,6 +89,7 @@ function todo.move()
 	end
 	local r = row(there)
 	r[STATE], r[SINCE] = ARGV[5], text(clock_seen())
+	r[QUEUE_ID] = ARGV[7] == '' and r[QUEUE_ID] or ARGV[7]
 	call('HSET', posts, ARGV[4], pack(r))
 	keep(ARGV[6])
 	return 1
@@ -135,9 +137,9 @@ function todo.tidy()
 	for _, id in ipairs(ids) do
 		local there = call('HGET', posts, id)
 		local r = there and row(there)
-		local frozen = r and r[STATE] == ARGV[5] and tonumber(r[SINCE]) > tonumber(ARGV[6])
+		local waits = r and (r[STATE] == ARGV[5] or r[STATE] == ARGV[7]) and tonumber(r[SINCE]) > tonumber(ARGV[6])
 		next_last = #ids == 2 * AT_ONCE and r and r[2] or next_last
-		if not r or (tonumber(r[ACCEPTED]) <= tonumber(ARGV[4]) and not frozen) then
+		if not r or (tonumber(r[ACCEPTED]) <= tonumber(ARGV[4]) and not waits) then
 			drop(id)
 		end
 	end
