@@ -76,6 +76,9 @@ enum bw_err bw_keeper_thaw(struct bw_keeper *k, const struct bw_mta *mta, const 
                            struct bw_why *why);
 enum bw_err bw_keeper_drop(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_post *post,
                            struct bw_why *why);
+/* A dropped one is frozen again; the store knows its queue id, which may be another. BW_ERR_NOT_FOUND: its archive is gone. */
+enum bw_err bw_keeper_undrop(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_post *post,
+                             struct bw_why *why);
 
 /* What reconcile found. */
 enum bw_found {

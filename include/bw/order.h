@@ -39,5 +39,7 @@ enum bw_err bw_order_key_load(const char *path, bool create, bool check_owner, s
 bool bw_order_print(struct bw_buf *out, const struct bw_order_key *key, const struct bw_order *order);
 /* BW_ERR_PERMISSION: no signature of this key; BW_ERR_CORRUPT: signed, and yet not what we write; BW_ERR_LIMIT: its time is over. */
 enum bw_err bw_order_read(const struct bw_order_key *key, struct bw_slice text, int64_t now_ms, struct bw_order *out, struct bw_why *why);
+/* What it says, unchecked: for who has no key, and only hands it on. False: it is none. */
+bool bw_order_peek(struct bw_slice text, struct bw_order *out);
 
 #endif

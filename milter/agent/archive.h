@@ -52,6 +52,11 @@ enum bw_err archive_write(int dir, const struct bw_hash *id, const struct archiv
 enum bw_err bw_agent_archive(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                              const struct bw_hash *id, const char *queue_id, struct bw_why *why);
 
+/* And back into the hold queue of the instance it was taken from, which `place` becomes; `queue_id` is the one it had, and becomes the one it
+ * has. Whose message stands there then, the caller looks. */
+enum bw_err bw_agent_put_back(const struct bw_keeper *k, const struct bw_mta *mta, struct bw_mta_place *place, const struct bw_hash *id,
+                              char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why);
+
 struct archived_file {
 	char name[ARCHIVE_FILE_NAME_BYTES];
 	mode_t mode;

@@ -1,11 +1,12 @@
-/* Freeze, thaw, drop: accepted posts that are still queued. They carry no mark of ours; which message is meant, its queue id and the time
+/* Freeze, thaw, drop, and back: accepted posts that are still queued. They carry no mark of ours; which message is meant, its queue id and the time
  * of its arrival say, and the store remembers it as frozen before it is, so that a hold of ours is never taken for somebody else's:
  *
  *     freeze    store: frozen      into the MTA's hold
  *     thaw      out of the hold    store: thawed
  *     drop      ID.zst written     removed from the queue    store: dropped
+ *     restore   ID.place noted     back in the hold queue    store: frozen, its queue id    archive and note removed
  *
- * Killed between two steps, each may be repeated, and finds what was done. */
+ * Killed between two steps, each may be repeated, and finds what was done. An archive with a note beside it is a copy of what came back. */
 #include "frozen.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "archive.h"
 #include "bw/clock.h"
+#include "parts.h"
 
 /* Accepted at the end of a message whose queue file was begun earlier, by the time that it took to send it; clocks of files are coarse. */
 #define ARRIVED_BEFORE_MS BW_HOUR_MS
@@ -31,10 +33,14 @@ static bool note_seen(void *ctx, const struct bw_queued *row)
 	return false;
 }
 
+bool agent_frozen_fits(int64_t arrived_ms, int64_t accepted_ms)
+{
+	return arrived_ms <= accepted_ms + ARRIVED_AFTER_MS && arrived_ms >= accepted_ms - ARRIVED_BEFORE_MS;
+}
+
 static bool is_it(const struct seen *s, const struct bw_post *post)
 {
-	return s->found && !s->marked && s->arrived_ms <= post->accepted_ms + ARRIVED_AFTER_MS &&
-	       s->arrived_ms >= post->accepted_ms - ARRIVED_BEFORE_MS;
+	return s->found && !s->marked && agent_frozen_fits(s->arrived_ms, post->accepted_ms);
 }
 
 static enum bw_err take_queue_id(const struct bw_mta *mta, const struct bw_post *post, char out[BW_QUEUE_ID_BYTES], struct bw_why *why)
@@ -104,6 +110,28 @@ static bool is_unknown(enum bw_err err)
 	return err == BW_ERR_IO || err == BW_ERR_STORE || err == BW_ERR_MEMORY;
 }
 
+static bool has_copy(const struct bw_keeper *k, const struct bw_hash *id)
+{
+	return archive_has(k->archive, id, ARCHIVE_MESSAGE) && !archive_has(k->archive, id, ARCHIVE_PLACE);
+}
+
+/* Of a message that is back: the note goes last, for it says that the archive is only a copy. */
+static enum bw_err remove_copy(const struct bw_keeper *k, const struct bw_hash *id, struct bw_why *why)
+{
+	enum bw_err err = archive_remove(k->archive, id, ARCHIVE_MESSAGE, why);
+
+	return err == BW_OK ? archive_remove(k->archive, id, ARCHIVE_PLACE, why) : err;
+}
+
+/* What a killed drop or restore has left of a message that is held: it would say later that this was dropped. */
+static enum bw_err forget_copy(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_post *post, const struct queued *q,
+                               struct bw_why *why)
+{
+	if (agent_archive_has_more(k, mta, &q->place, &post->id, q->queue_id))
+		return bw_fail(why, BW_ERR_CONFLICT, "%s was being dropped, and parts of it are in the archive: drop it, then restore it", q->queue_id);
+	return remove_copy(k, &post->id, why);
+}
+
 /* --- freeze --- */
 
 static enum bw_err hold(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_post *post, const struct queued *q,
@@ -161,6 +189,8 @@ enum bw_err bw_keeper_thaw(struct bw_keeper *k, const struct bw_mta *mta, const 
 	if (err == BW_OK && q.held && post->state == BW_POST_THAWED)
 		return bw_fail(why, BW_ERR_CONFLICT, "%s is held again, and not by breakwater: left alone", q.queue_id);
 	if (err == BW_OK && q.held)
+		err = forget_copy(k, mta, post, &q, why);
+	if (err == BW_OK && q.held)
 		err = mta->release(&q.place, q.queue_id, why);
 	if (err != BW_OK)
 		return err;
@@ -177,11 +207,13 @@ static enum bw_err remove_it(struct bw_keeper *k, const struct bw_mta *mta, cons
 {
 	enum bw_err err = bw_agent_archive(k, mta, &q->place, &post->id, q->queue_id, why);
 
+	if (err == BW_OK)
+		err = archive_remove(k->archive, &post->id, ARCHIVE_PLACE, why); /* no copy any more */
 	if (err != BW_OK)
 		return err;
 	err = mta->drop(&q->place, q->queue_id, why);
-	/* Still queued, so not in the archive; where that is not known it stays in both. */
-	if (err != BW_OK && !is_unknown(err))
+	/* Still queued, so not in the archive; where that is not known, or parts of it are gone, it stays in both. */
+	if (err != BW_OK && !is_unknown(err) && !agent_archive_has_more(k, mta, &q->place, &post->id, q->queue_id))
 		archive_remove(k->archive, &post->id, ARCHIVE_MESSAGE, NULL);
 	return err == BW_OK ? move(k, post, BW_POST_DROPPED, why) : err;
 }
@@ -196,13 +228,70 @@ enum bw_err bw_keeper_drop(struct bw_keeper *k, const struct bw_mta *mta, const 
 	if (err != BW_OK)
 		return err;
 	err = find(k, mta, place, post, &q, why);
-	if (err == BW_ERR_NOT_FOUND && archive_has(k->archive, &post->id, ARCHIVE_MESSAGE))
+	if (err == BW_ERR_NOT_FOUND && has_copy(k, &post->id))
 		return move(k, post, BW_POST_DROPPED, why); /* one who was killed has dropped it already */
 	if (err == BW_ERR_NOT_FOUND)
 		(void)move(k, post, BW_POST_THAWED, &ignored);
 	if (err == BW_OK && !q.held)
 		return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not held any more: it is on its way", q.queue_id);
 	return err == BW_OK ? remove_it(k, mta, post, &q, why) : err;
+}
+
+/* --- restore --- */
+
+static enum bw_err not_held(const struct queued *q, struct bw_why *why)
+{
+	return bw_fail(why, BW_ERR_NOT_FOUND, "%s is not held any more: it is on its way", q->queue_id);
+}
+
+/* One who was killed has brought it back already. */
+static enum bw_err finish_restore(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                                  const struct bw_post *post, struct bw_why *why)
+{
+	struct queued q;
+	enum bw_err err = find(k, mta, place, post, &q, why);
+
+	if (err == BW_OK && !q.held)
+		return not_held(&q, why);
+	return err == BW_OK ? forget_copy(k, mta, post, &q, why) : err;
+}
+
+static enum bw_err bring_back(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                              const struct bw_post *post, struct bw_why *why)
+{
+	struct queued q = { .place = *place };
+	struct seen seen;
+	enum bw_err err = take_queue_id(mta, post, q.queue_id, why);
+
+	if (err == BW_OK && !archive_has(k->archive, &post->id, ARCHIVE_MESSAGE))
+		err = bw_fail(why, BW_ERR_NOT_FOUND, "%s is not in the archive any more, so it cannot come back: that ends with hold.archive_keep",
+		              q.queue_id);
+	if (err == BW_OK)
+		err = bw_agent_put_back(k, mta, &q.place, &post->id, q.queue_id, why);
+	/* Where something stood under that name already, it must be this message. */
+	if (err == BW_OK)
+		err = see(k, mta, post, q.queue_id, &q.place, &seen, why);
+	if (err == BW_OK && !seen.held)
+		err = not_held(&q, why);
+	if (err == BW_OK)
+		err = k->store->ops->post_return(k->store, &post->id, BW_POST_FROZEN, bw_slice_of(q.queue_id), k->now_ms, why);
+	return err == BW_OK ? remove_copy(k, &post->id, why) : err;
+}
+
+enum bw_err bw_keeper_undrop(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_post *post,
+                             struct bw_why *why)
+{
+	enum bw_err err;
+
+	archive_lock(k->archive);
+	if (post->state == BW_POST_DROPPED)
+		err = bring_back(k, mta, place, post, why);
+	else if (post->state == BW_POST_FROZEN)
+		err = finish_restore(k, mta, place, post, why);
+	else
+		err = bw_fail(why, BW_ERR_CONFLICT, "the post is %s, not dropped", bw_post_state_name(post->state));
+	archive_unlock(k->archive);
+	return err;
 }
 
 /* --- items of orders --- */
@@ -217,6 +306,7 @@ static const struct {
 	[BW_ORDER_FREEZE] = { "frozen", bw_keeper_freeze },
 	[BW_ORDER_THAW] = { "thawed", bw_keeper_thaw },
 	[BW_ORDER_DROP] = { "dropped", bw_keeper_drop },
+	[BW_ORDER_RESTORE] = { "restored", bw_keeper_undrop },
 };
 
 const char *agent_frozen_done(enum bw_order_kind kind)
@@ -249,8 +339,14 @@ static bool take_row(void *ctx, const struct bw_post *row)
 	return true;
 }
 
+/* A restored one may have got another queue id, and nobody lived to say so. */
+static bool is_renamed(const struct known *known, enum bw_order_kind kind)
+{
+	return kind == BW_ORDER_RESTORE && known->post.state == BW_POST_FROZEN;
+}
+
 /* NULL: it is about this post. */
-static const char *not_about(const struct known *known, const struct item *item, const char *host)
+static const char *not_about(const struct known *known, const struct item *item, enum bw_order_kind kind, const char *host)
 {
 	if (!item->fits)
 		return "the item is none that breakwaterctl writes";
@@ -258,7 +354,7 @@ static const char *not_about(const struct known *known, const struct item *item,
 		return "no such post is known";
 	if (strcmp(known->host, host) != 0)
 		return "the post is queued on another host";
-	if (strcmp(known->queue_id, item->queue_id) != 0 || strcmp(known->mta, item->mta) != 0)
+	if ((strcmp(known->queue_id, item->queue_id) != 0 && !is_renamed(known, kind)) || strcmp(known->mta, item->mta) != 0)
 		return "the post is queued under another id";
 	return NULL;
 }
@@ -298,7 +394,7 @@ void agent_frozen_do(const struct item_tools *t, const struct item_order *order,
 		out->again = out->away = true;
 		return;
 	}
-	const char *why_not = not_about(&known, item, t->keeper->host);
+	const char *why_not = not_about(&known, item, order->kind, t->keeper->host);
 
 	if (why_not == NULL)
 		carry_out(t, order, item, &known, out);

@@ -12,7 +12,9 @@
 
 #include "archive.h"
 #include "bw/clock.h"
+#include "bw/order.h"
 #include "files.h"
+#include "frozen.h"
 #include "packet.h"
 #include "reading.h"
 
@@ -386,7 +388,7 @@ static enum bw_err fetch(const struct bw_mta_place *place, const char *mta, cons
 /* --- back --- */
 
 struct coming_back {
-	struct bw_hash id;
+	struct bw_order order;
 	bool there;
 };
 
@@ -394,20 +396,18 @@ static bool note_there(void *ctx, const struct bw_queued *row)
 {
 	struct coming_back *c = ctx;
 
-	c->there = row->held && row->marked && bw_hash_equal(&row->mark.id, &c->id);
+	c->there = row->held && (row->marked ? bw_hash_equal(&row->mark.id, &c->order.id) :
+	                                       agent_frozen_fits(row->arrived_ms, c->order.at_ms));
 	return true;
 }
 
 /* An order is carried out once; where it has been, and nobody was told, the message is there. */
 static bool is_back(const struct bw_mta_place *place, const char *mta, const char *queue_id)
 {
-	struct bw_slice text = bw_slice_of(place->order), name = BW_S("; id=");
 	struct coming_back c = { .there = false };
 	struct bw_why ignored;
 
-	while (text.n > 0 && !bw_slice_equal(bw_slice_head(text, name.n), name))
-		text = bw_slice_from(text, 1);
-	return bw_hash_parse(bw_slice_head(bw_slice_from(text, name.n), (size_t)2 * BW_HASH_BYTES), &c.id) &&
+	return bw_order_peek(bw_slice_of(place->order), &c.order) &&
 	       look(place, mta, queue_id, note_there, &c, &ignored) == BW_OK && c.there;
 }
 

@@ -61,7 +61,7 @@ const char *agent_item_done(enum bw_order_kind kind)
 	const struct kind *k = kind_of(kind);
 	const char *frozen = agent_frozen_done(kind);
 
-	return frozen != NULL ? frozen : k == NULL ? "done" : k->done;
+	return k != NULL ? k->done : frozen != NULL ? frozen : "done";
 }
 
 /* --- its copy --- */
@@ -255,7 +255,7 @@ void agent_item_do(const struct item_tools *t, const struct item_order *order, c
 	char by[ITEM_OWNER_BYTES + 40];
 
 	*out = (struct outcome){ .result = BW_ITEM_PENDING };
-	if (agent_frozen_done(order->kind) != NULL) {
+	if (kind == NULL && agent_frozen_done(order->kind) != NULL) {
 		agent_frozen_do(t, order, item, now_ms, out);
 		return;
 	}
@@ -269,6 +269,9 @@ void agent_item_do(const struct item_tools *t, const struct item_order *order, c
 	/* A zero id would select all. */
 	if (!bw_hash_is_zero(&item->subject) && t->ledger->ops->held_each(t->ledger, &query, take_entry, &e, &out->note) != BW_OK) {
 		out->again = out->away = true;
+	} else if (!e.found && order->kind == BW_ORDER_RESTORE) {
+		agent_frozen_do(t, order, item, now_ms, out); /* what was dropped was never in the ledger */
+		return;
 	} else if (is_about(&e, item, t->keeper->host, out)) {
 		const struct bw_held held = held_of(&e, &item->subject);
 		const struct place *place = agent_place_of(t->places, &held);

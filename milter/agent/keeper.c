@@ -270,13 +270,13 @@ enum bw_err bw_keeper_delete(struct bw_keeper *k, const struct bw_mta *mta, cons
 
 struct noting {
 	const struct bw_keeper *k;
-	const struct bw_held *entry;
+	const struct bw_hash *id;
 };
 
 static enum bw_err note_place(void *ctx, const char *queue_id, struct bw_why *why)
 {
 	const struct noting *n = ctx;
-	enum bw_err err = archive_note(n->k->archive, &n->entry->id, ARCHIVE_PLACE, queue_id, why);
+	enum bw_err err = archive_note(n->k->archive, n->id, ARCHIVE_PLACE, queue_id, why);
 
 	if (err == BW_OK)
 		reach(n->k, BW_FAULT_RESTORE_NOTED);
@@ -294,29 +294,35 @@ static struct bw_mta_place place_of(const struct bw_mta_place *place, const char
 }
 
 /* Under the id that an attempt before this one has noted, else under the one it had. */
+enum bw_err bw_agent_put_back(const struct bw_keeper *k, const struct bw_mta *mta, struct bw_mta_place *place, const struct bw_hash *id,
+                              char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
+{
+	struct noting noting = { k, id };
+	struct bw_archived *archived = NULL;
+	char noted[BW_QUEUE_ID_BYTES];
+	enum bw_err err = archived_open(k->archive, id, &archived, why);
+
+	if (err != BW_OK)
+		return err;
+	archive_noted(k->archive, id, ARCHIVE_PLACE, noted, sizeof(noted));
+	if (mta->is_queue_id(noted))
+		bw_slice_copy(bw_slice_of(noted), queue_id, BW_QUEUE_ID_BYTES);
+	*place = place_of(place, archived_config(archived));
+	err = mta->put(place, archived, queue_id, note_place, &noting, why);
+	archived_close(&archived);
+	return err;
+}
+
 static enum bw_err place_message(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
                                  const struct bw_held *entry, char queue_id[BW_QUEUE_ID_BYTES], struct bw_why *why)
 {
-	struct noting noting = { k, entry };
-	struct bw_archived *archived = NULL;
-	char noted[BW_QUEUE_ID_BYTES];
+	struct bw_mta_place its = *place;
 	enum bw_err err = take_queue_id(mta, entry, queue_id, why);
 
-	archive_noted(k->archive, &entry->id, ARCHIVE_PLACE, noted, sizeof(noted));
-	if (mta->is_queue_id(noted))
-		bw_slice_copy(bw_slice_of(noted), queue_id, BW_QUEUE_ID_BYTES);
 	if (err == BW_OK)
-		err = archived_open(k->archive, &entry->id, &archived, why);
-	if (err == BW_OK) {
-		const struct bw_mta_place its = place_of(place, archived_config(archived));
-
-		err = mta->put(&its, archived, queue_id, note_place, &noting, why);
-		/* Where something stood under that name already, it must be this message. */
-		if (err == BW_OK)
-			err = check_message(k, mta, &its, entry, queue_id, why);
-	}
-	archived_close(&archived);
-	return err;
+		err = bw_agent_put_back(k, mta, &its, &entry->id, queue_id, why);
+	/* Where something stood under that name already, it must be this message. */
+	return err == BW_OK ? check_message(k, mta, &its, entry, queue_id, why) : err;
 }
 
 static enum bw_err restore(struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,

@@ -172,3 +172,13 @@ enum bw_err bw_order_read(const struct bw_order_key *key, struct bw_slice text, 
 	*out = o;
 	return BW_OK;
 }
+
+bool bw_order_peek(struct bw_slice text, struct bw_order *out)
+{
+	struct bw_order o = { .kind = BW_ORDER_RELEASE };
+	bool good = parse_fields(text, &o);
+
+	if (good)
+		*out = o;
+	return good;
+}

@@ -238,7 +238,7 @@ static enum bw_cli_exit do_here(struct cli *c, const struct batch *b, struct ent
 	if (code == BW_CLI_DONE) {
 		code = do_all(c, b, &k, e);
 		print_entries(c, b, e);
-		sum_up(c, e, b->done, "");
+		sum_up(c, e, b->done, b->after == NULL ? "" : b->after);
 	}
 	bw_cli_keeper_close(&k);
 	return code;
@@ -251,7 +251,7 @@ static enum bw_cli_exit order_it(struct cli *c, const struct batch *b, struct en
 
 	if (ended) {
 		print_entries(c, b, e);
-		sum_up(c, e, b->done, "");
+		sum_up(c, e, b->done, b->after == NULL ? "" : b->after);
 	}
 	return code;
 }

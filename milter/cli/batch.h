@@ -13,6 +13,7 @@
 struct batch {
 	const char *command;    /* "held release" */
 	const char *done;       /* "released" */
+	const char *after;      /* what is to be said behind the sum; NULL: nothing */
 	enum bw_held_state from; /* what is selected */
 	enum bw_cli_exit (*check)(struct cli *c, const struct entries *e); /* what may stop all of it; NULL: nothing */
 	enum bw_err (*one)(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,

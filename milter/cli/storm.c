@@ -1,4 +1,4 @@
-/* storm freeze / thaw / drop: copies of list messages that were accepted and are still queued, on all hosts. */
+/* storm freeze / thaw / drop / restore: copies of list messages that were accepted and are still queued, on all hosts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +25,7 @@ struct selecting {
 	const char *conversation; /* beginning of its hex digits; NULL any */
 	struct bw_slice list;     /* "" any */
 	bool from[BW_POST_STATE_COUNT];
+	const char *what; /* they are */
 	struct message message;
 };
 
@@ -235,6 +236,14 @@ static enum bw_err drop_one(struct cli *c, struct cli_keeper *k, const struct bw
 	return note(bw_keeper_drop(&k->keeper, mta, place, &post, &c->why), e, "dropped, in the archive");
 }
 
+static enum bw_err restore_one(struct cli *c, struct cli_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place,
+                               struct entry *e)
+{
+	const struct bw_post post = post_of(e, BW_POST_DROPPED);
+
+	return note(bw_keeper_undrop(&k->keeper, mta, place, &post, &c->why), e, "frozen again; `storm thaw` lets it go");
+}
+
 static enum bw_cli_exit run(struct cli *c, const struct batch *batch, struct selecting *s)
 {
 	struct entries e = { 0 };
@@ -250,7 +259,7 @@ static enum bw_cli_exit run(struct cli *c, const struct batch *batch, struct sel
 		say_hosts(c, s);
 	if (code == BW_CLI_DONE && e.count == 0)
 		code = bw_cli_fail(c, BW_CLI_NO, "no accepted message of the last days that is %s is selected%s",
-		                   s->from[BW_POST_FROZEN] ? "frozen" : "queued", s->others > 0 ? " on this host" : "");
+		                   s->what, s->others > 0 ? " on this host" : "");
 	if (code == BW_CLI_DONE)
 		code = bw_cli_batch_do(c, batch, &e);
 	bw_cli_entries_done(&e);
@@ -262,7 +271,7 @@ static enum bw_cli_exit run_freeze(struct cli *c)
 	static const struct batch batch = {
 		.command = "storm freeze", .done = "frozen", .one = freeze_one, .event = BW_EVENT_OPERATOR, .kind = BW_ORDER_FREEZE
 	};
-	struct selecting s = { .from = { [BW_POST_QUEUED] = true, [BW_POST_THAWED] = true } };
+	struct selecting s = { .from = { [BW_POST_QUEUED] = true, [BW_POST_THAWED] = true }, .what = "queued" };
 
 	return run(c, &batch, &s);
 }
@@ -272,7 +281,7 @@ static enum bw_cli_exit run_thaw(struct cli *c)
 	static const struct batch batch = {
 		.command = "storm thaw", .done = "thawed", .one = thaw_one, .event = BW_EVENT_OPERATOR, .kind = BW_ORDER_THAW, .pacing = true
 	};
-	struct selecting s = { .from = { [BW_POST_FROZEN] = true } };
+	struct selecting s = { .from = { [BW_POST_FROZEN] = true }, .what = "frozen" };
 
 	return run(c, &batch, &s);
 }
@@ -282,7 +291,18 @@ static enum bw_cli_exit run_drop(struct cli *c)
 	static const struct batch batch = {
 		.command = "storm drop", .done = "dropped", .one = drop_one, .event = BW_EVENT_OPERATOR, .kind = BW_ORDER_DROP
 	};
-	struct selecting s = { .from = { [BW_POST_FROZEN] = true } };
+	struct selecting s = { .from = { [BW_POST_FROZEN] = true }, .what = "frozen" };
+
+	return run(c, &batch, &s);
+}
+
+static enum bw_cli_exit run_restore(struct cli *c)
+{
+	static const struct batch batch = {
+		.command = "storm restore", .done = "restored", .after = "; `storm thaw` lets them go", .one = restore_one,
+		.event = BW_EVENT_OPERATOR, .kind = BW_ORDER_RESTORE
+	};
+	struct selecting s = { .from = { [BW_POST_DROPPED] = true }, .what = "dropped" };
 
 	return run(c, &batch, &s);
 }
@@ -297,6 +317,9 @@ const struct command bw_cli_family_storm[] = {
 	  "With --pace they take their time, as with `held release`." },
 	{ "storm drop", "[ID]", 0, 1, OPT(LIST) | OPT(SINCE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_drop,
 	  "take frozen messages out of the queue, into the archive; without --yes it only shows which\n"
-	  "They are archived as `held delete` does it, before the MTA's copies are removed." },
+	  "They are archived as `held delete` does it, before the MTA's copies are removed; `storm restore` brings them back." },
+	{ "storm restore", "[ID]", 0, 1, OPT(LIST) | OPT(SINCE) | OPT(FOR) | OPT_MTA, NEED_STORE, false, run_restore,
+	  "bring dropped messages back into the hold queue, frozen as they were; without --yes it only shows which\n"
+	  "`storm thaw` lets them go then. Possible for as long as they are in the archive (hold.archive_keep), and at most ninety days." },
 	{ .name = NULL },
 };

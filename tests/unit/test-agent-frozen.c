@@ -1,5 +1,5 @@
 /* link: bw_agent bw_store bw_base */
-/* Freeze, thaw, drop: whatever is killed or does not answer in between, nothing is lost, and nobody else's hold is touched. */
+/* Freeze, thaw, drop, and back: whatever is killed or does not answer in between, nothing is lost, and nobody else's hold is touched. */
 #include "store-kit.h"
 
 #include "../../milter/agent/archive.h"
@@ -8,6 +8,7 @@
 
 #define HOST  "mx1"
 #define QUEUE "Q1"
+#define AGAIN "Q2" /* what it is called when it comes back */
 
 /* --- an MTA with one message --- */
 
@@ -15,14 +16,15 @@ static struct {
 	enum { QUEUED, HELD, GONE } where;
 	bool marked;
 	int64_t arrived_ms;
-	int released, dropped;
+	const char *name; /* its queue id */
+	int released, dropped, put;
 	enum bw_err says;  /* instead of doing what it is asked */
 	bool lost;         /* it does what it is asked, and its answer is lost */
 } mail;
 
 static bool fake_is_id(const char *text)
 {
-	return strcmp(text, QUEUE) == 0;
+	return strcmp(text, QUEUE) == 0 || strcmp(text, AGAIN) == 0;
 }
 
 /* False: it does nothing. */
@@ -85,7 +87,7 @@ static enum bw_err fake_look(const struct bw_mta_place *place, const struct bw_k
 
 	(void)place;
 	(void)key;
-	if (mail.where == GONE)
+	if (mail.where == GONE || strcmp(queue_id, mail.name) != 0)
 		return bw_fail(why, BW_ERR_NOT_FOUND, "gone");
 	each(ctx, &row);
 	return BW_OK;
@@ -109,6 +111,26 @@ static enum bw_err fake_files(const struct bw_mta_place *place, const char *queu
 	return BW_OK;
 }
 
+/* As real ones do it: what stands there already is what an earlier attempt has left. */
+static enum bw_err fake_put(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],
+                            enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx, struct bw_why *why)
+{
+	enum bw_err err;
+
+	(void)place;
+	assert_non_null(from);
+	if (mail.where == HELD && strcmp(queue_id, mail.name) == 0)
+		return BW_OK;
+	snprintf(queue_id, BW_QUEUE_ID_BYTES, AGAIN);
+	err = note(ctx, AGAIN, why);
+	if (err == BW_OK && obeys(&err, why)) {
+		mail.where = HELD;
+		mail.name = AGAIN;
+		mail.put++;
+	}
+	return err;
+}
+
 static const struct bw_mta fake = {
 	.name = "postfix",
 	.is_queue_id = fake_is_id,
@@ -118,6 +140,7 @@ static const struct bw_mta fake = {
 	.files = fake_files,
 	.hold = fake_hold,
 	.drop = fake_drop,
+	.put = fake_put,
 };
 static const struct places places = { .each = { { .mta = &fake } }, .count = 1 };
 
@@ -136,6 +159,7 @@ static int set(void **state)
 		return -1;
 	memset(&mail, 0, sizeof(mail));
 	mail.arrived_ms = KIT_T0;
+	mail.name = QUEUE;
 	store = bw_store_faulty_new(kit_open(1000), 50);
 	keeper = (struct bw_keeper){ .store = store, .key = &key, .host = HOST, .by = "agent", .archive = -1, .archive_most_bytes = 1 << 20,
 		                         .now_ms = KIT_T0 + BW_MINUTE_MS };
@@ -162,9 +186,12 @@ static int clear(void **state)
 	return system(command) == 0 ? kit_teardown(state) : -1;
 }
 
+static char name_there[BW_QUEUE_ID_BYTES]; /* in the store */
+
 static bool note_state(void *ctx, const struct bw_post *row)
 {
 	*(enum bw_post_state *)ctx = row->state;
+	bw_slice_copy(row->queue_id, name_there, sizeof(name_there));
 	return true;
 }
 
@@ -344,6 +371,122 @@ static void without_the_store(void **state)
 	assert_int_equal(state_of(), BW_POST_QUEUED);
 }
 
+/* --- what was dropped comes back --- */
+
+static void dropped(void)
+{
+	assert_int_equal(item(BW_ORDER_FREEZE, "p", QUEUE), BW_ITEM_DONE);
+	assert_int_equal(item(BW_ORDER_DROP, "p", QUEUE), BW_ITEM_DONE);
+	assert_int_equal(mail.where, GONE);
+	assert_int_equal(state_of(), BW_POST_DROPPED);
+}
+
+static bool noted(void)
+{
+	struct bw_hash id = kit_hash("p");
+
+	return archive_has(keeper.archive, &id, ARCHIVE_PLACE);
+}
+
+static void is_back(void)
+{
+	assert_int_equal(mail.where, HELD);
+	assert_int_equal(mail.put, 1);
+	assert_int_equal(state_of(), BW_POST_FROZEN);
+	assert_string_equal(name_there, AGAIN);
+	assert_false(archived());
+	assert_false(noted());
+}
+
+static void restored(void **state)
+{
+	(void)state;
+	dropped();
+	assert_int_equal(item(BW_ORDER_RESTORE, "p", QUEUE), BW_ITEM_DONE);
+	assert_string_equal(outcome.note.text, "restored");
+	assert_int_equal(outcome.deliveries, 1050);
+	is_back();
+	assert_int_equal(item(BW_ORDER_RESTORE, "p", QUEUE), BW_ITEM_DONE); /* again, by one who was killed */
+	is_back();
+	assert_int_equal(item(BW_ORDER_THAW, "p", QUEUE), BW_ITEM_REFUSED); /* as it was called before */
+	assert_int_equal(item(BW_ORDER_THAW, "p", AGAIN), BW_ITEM_DONE);
+	assert_int_equal(mail.released, 1);
+	assert_int_equal(item(BW_ORDER_RESTORE, "p", AGAIN), BW_ITEM_REFUSED); /* not dropped */
+	assert_int_equal(item(BW_ORDER_RESTORE, "another", QUEUE), BW_ITEM_REFUSED);
+}
+
+static void restored_too_late(void **state)
+{
+	struct bw_hash id = kit_hash("p");
+
+	(void)state;
+	dropped();
+	assert_int_equal(archive_remove(keeper.archive, &id, ARCHIVE_MESSAGE, NULL), BW_OK);
+	assert_int_equal(item(BW_ORDER_RESTORE, "p", QUEUE), BW_ITEM_GONE);
+	assert_non_null(strstr(outcome.note.text, "not in the archive any more"));
+	assert_int_equal(mail.put, 0);
+	assert_int_equal(state_of(), BW_POST_DROPPED);
+}
+
+/* The MTA has it, and nobody was told; or the store was not. */
+static void restored_by_halves(void **state)
+{
+	const struct bw_post post = { .id = kit_hash("p"), .queue_id = BW_S(QUEUE), .mta = BW_S("postfix"), .accepted_ms = KIT_T0,
+		                          .state = BW_POST_DROPPED };
+	const struct bw_mta_place place = { .commands = NULL };
+	struct bw_why why;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		mail.where = QUEUED;
+		mail.put = 0;
+		mail.name = QUEUE;
+		assert_int_equal(store->ops->post_return(store, &post.id, BW_POST_QUEUED, BW_S(QUEUE), 0, NULL), BW_OK);
+		dropped();
+		mail.lost = i == 0;
+		bw_store_faulty_set(store, i == 1, 0);
+		assert_int_equal(bw_keeper_undrop(&keeper, &fake, &place, &post, &why), i == 0 ? BW_ERR_IO : BW_ERR_STORE);
+		mail.lost = false;
+		assert_int_equal(mail.where, HELD);
+		assert_true(archived() && noted());
+		assert_int_equal(state_of(), BW_POST_DROPPED);
+		assert_int_equal(item(BW_ORDER_RESTORE, "p", QUEUE), BW_ITEM_DONE);
+		is_back();
+	}
+}
+
+/* What stands under that name is somebody else's: the archive stays the only place that has ours. */
+static void not_what_was_put(void **state)
+{
+	(void)state;
+	dropped();
+	mail.arrived_ms = KIT_T0 + BW_HOUR_MS;
+	assert_int_equal(item(BW_ORDER_RESTORE, "p", QUEUE), BW_ITEM_REFUSED);
+	assert_true(archived());
+	assert_int_equal(state_of(), BW_POST_DROPPED);
+}
+
+/* Killed before the copy was removed: what went another way afterwards was not dropped. */
+static void copies_of_what_is_back(void **state)
+{
+	struct bw_hash id = kit_hash("p");
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		mail.where = QUEUED;
+		mail.name = QUEUE;
+		assert_int_equal(store->ops->post_return(store, &id, BW_POST_QUEUED, BW_S(QUEUE), 0, NULL), BW_OK);
+		dropped();
+		assert_int_equal(archive_note(keeper.archive, &id, ARCHIVE_PLACE, AGAIN, NULL), BW_OK);
+		assert_int_equal(store->ops->post_return(store, &id, BW_POST_FROZEN, BW_S(AGAIN), 0, NULL), BW_OK);
+		mail.name = AGAIN;
+		mail.where = i == 0 ? GONE : HELD;
+		assert_int_equal(item(i == 0 ? BW_ORDER_DROP : BW_ORDER_THAW, "p", AGAIN), i == 0 ? BW_ITEM_GONE : BW_ITEM_DONE);
+		assert_int_equal(state_of(), BW_POST_THAWED);
+		assert_int_equal(archived(), i == 0);
+	}
+}
+
 #define FROZEN_TEST(function) cmocka_unit_test_setup_teardown(function, set, clear)
 
 int main(void)
@@ -351,6 +494,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		FROZEN_TEST(there_and_back), FROZEN_TEST(not_that_one),       FROZEN_TEST(somebody_elses),    FROZEN_TEST(gone),
 		FROZEN_TEST(lost_answers),   FROZEN_TEST(refused_by_the_mta), FROZEN_TEST(without_the_store),
+		FROZEN_TEST(restored),       FROZEN_TEST(restored_too_late),  FROZEN_TEST(restored_by_halves), FROZEN_TEST(not_what_was_put),
+		FROZEN_TEST(copies_of_what_is_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,12 +58,14 @@ static void round_trips(void **state)
 {
 	(void)state;
 	for (enum bw_order_kind kind = 0; kind < BW_ORDER_KIND_COUNT; kind++) {
-		struct bw_order o = sample(), back = { .at_ms = 0 };
+		struct bw_order o = sample(), back = { .at_ms = 0 }, peeked = { .at_ms = 0 };
 		struct bw_buf text;
 
 		o.kind = kind;
 		print(&text, &o);
+		assert_true(bw_order_peek(bw_buf_slice(&text), &peeked));
 		assert_int_equal(bw_order_read(&key, bw_buf_slice(&text), o.until_ms, &back, NULL), BW_OK);
+		assert_true(peeked.kind == kind && peeked.at_ms == back.at_ms && bw_hash_equal(&peeked.id, &back.id));
 		assert_int_equal(back.kind, kind);
 		assert_true(bw_slice_equal(back.host, o.host));
 		assert_true(bw_slice_equal(back.mta, o.mta));
