@@ -13,11 +13,13 @@
  *     queue    the queue id
  *     order    the signed order (order.h); the first three need none, fetch and delete none for what has waited for hold.keep
  *     brief    with each: "1", what is held need not be read. since: with carriers, in milliseconds
- *     seal     with put: what fetch said; and file0, file1, "NAME MODE UID GID BYTES" (decimal), whose bytes are sealed memfds that go with it
+ *     seal     with put: what fetch said; and file0, file1 ... as fetch said them, "NAME MODE UID GID BYTES" (decimal), whose bytes are sealed
+ *              memfds that go with it, 253 at most. NAME is "message" (Postfix), "hf" or "df" (Sendmail), or "hfID": another part of the
+ *              message, by its queue id. fetch, delete and put are about all parts, release too; each part must bear the message's mark
  *
  * An answer is any number of packets with is=row (look, each, carriers) or is=note (put: `queue`, the id it will have; answered by ask=go), and one:
  *
- *     is=done     with fetch: `seal`, file0, file1 and the files; with put: `queue`
+ *     is=done     with fetch: `seal`, file0, file1 ... and the files; with put: `queue`
  *     is=refused  `code` and `why`
  *     is=failed   `err` (err.h) and `why`
  */

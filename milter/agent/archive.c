@@ -301,7 +301,7 @@ enum bw_err archive_write(int dir, const struct bw_hash *id, const struct archiv
 
 struct bw_archived {
 	int fd;
-	char name[ARCHIVE_NAME_BYTES], seal[BW_SEAL_HEX_BYTES], config[CONFIG_BYTES];
+	char name[ARCHIVE_NAME_BYTES], queue_id[BW_QUEUE_ID_BYTES], seal[BW_SEAL_HEX_BYTES], config[CONFIG_BYTES];
 	ZSTD_DCtx *z;
 	char packed[PIECE_BYTES], plain[PIECE_BYTES];
 	ZSTD_inBuffer in;
@@ -380,14 +380,17 @@ enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why)
 	if (err == BW_OK)
 		err = expect_line(a, "queue-id ", line, why);
 	if (err == BW_OK) {
-		struct bw_slice rest = bw_slice_of(line), word, seal = BW_S(""), config = BW_S("config="), found = BW_S("");
+		struct bw_slice rest = bw_slice_of(line), word, id = BW_S(""), seal = BW_S(""), config = BW_S("config="), found = BW_S("");
 
+		bw_slice_word(&rest, &word);
+		bw_slice_word(&rest, &id);
 		while (bw_slice_word(&rest, &word)) {
 			if (bw_slice_equal(bw_slice_head(word, config.n), config))
 				found = bw_slice_from(word, config.n);
 			else if (word.n == BW_SEAL_HEX_BYTES - 1)
 				seal = word;
 		}
+		bw_slice_copy(id, a->queue_id, sizeof(a->queue_id));
 		bw_slice_copy(seal, a->seal, sizeof(a->seal));
 		bw_slice_copy(found, a->config, sizeof(a->config));
 	}
@@ -397,6 +400,11 @@ enum bw_err archived_rewind(struct bw_archived *a, struct bw_why *why)
 const char *archived_seal(const struct bw_archived *a)
 {
 	return a->seal;
+}
+
+const char *archived_queue_id(const struct bw_archived *a)
+{
+	return a->queue_id;
 }
 
 const char *archived_config(const struct bw_archived *a)

@@ -68,6 +68,8 @@ enum bw_err archived_open(int dir, const struct bw_hash *id, struct bw_archived 
 void archived_close(struct bw_archived **a);
 /* The seal of its files; "" where there is none. */
 const char *archived_seal(const struct bw_archived *a);
+/* The queue id that it was taken from. */
+const char *archived_queue_id(const struct bw_archived *a);
 /* The configuration of the instance that it was taken from; "": its only one. */
 const char *archived_config(const struct bw_archived *a);
 /* Back to the first file. */

@@ -2,10 +2,8 @@
 #include "bw/helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,7 +13,9 @@
 #include "bw/order.h"
 #include "files.h"
 #include "frozen.h"
+#include "helped-files.h"
 #include "packet.h"
+#include "parts.h"
 #include "reading.h"
 
 #define SEND_MS    (30 * BW_SECOND_MS)
@@ -359,30 +359,33 @@ static enum bw_err walk_queue(const struct bw_mta_place *place, const char *mta,
 
 /* --- files --- */
 
-static enum bw_err take_files(struct packet *in, struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)
-{
-	for (size_t i = 0; i < in->file_count; i++) {
-		struct packet_file file;
-
-		if (!packet_get_file(in, i, &file))
-			return bw_fail(why, BW_ERR_CORRUPT, "breakwater-helper has handed over files that no MTA has");
-		files[i] = BW_QUEUE_FILE_NONE;
-		files[i].name = file.name;
-	}
-	for (size_t i = 0; i < in->file_count; i++)
-		files[i].fd = in->files[i];
-	bw_slice_copy(packet_get(in, "seal"), files[0].seal, sizeof(files[0].seal));
-	*count = in->file_count;
-	in->file_count = 0;
-	return *count > 0 ? BW_OK : bw_fail(why, BW_ERR_CORRUPT, "breakwater-helper has handed over no files");
-}
-
-static enum bw_err fetch(const struct bw_mta_place *place, const char *mta, const char *queue_id,
-                         struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)
+static enum bw_err fetch(const struct bw_mta_place *place, const char *mta, const char *queue_id, struct bw_queue_file **files,
+                         size_t *count, struct bw_why *why)
 {
 	enum bw_err err = command(place, mta, "fetch", queue_id, why);
 
-	return err == BW_OK ? take_files(&place->helper->in, files, count, why) : err;
+	return err == BW_OK ? helped_take_files(&place->helper->in, files, count, why) : err;
+}
+
+static enum bw_err fetch_few(const struct bw_mta_place *place, const char *mta, const char *queue_id,
+                             struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)
+{
+	struct agent_files all = { .count = 0 };
+	enum bw_err err = fetch(place, mta, queue_id, &all.at, &all.count, why);
+
+	if (err == BW_OK && all.count > BW_QUEUE_FILES_MAX)
+		err = bw_fail(why, BW_ERR_LIMIT, "%s is one of several parts that the MTA has made of a message", queue_id);
+	if (err != BW_OK) {
+		agent_files_done(&all);
+		return err;
+	}
+	for (size_t i = 0; i < all.count; i++) {
+		files[i] = all.at[i];
+		files[i].name = files[i].path;
+	}
+	*count = all.count;
+	free(all.at);
+	return BW_OK;
 }
 
 /* --- back --- */
@@ -411,45 +414,12 @@ static bool is_back(const struct bw_mta_place *place, const char *mta, const cha
 	       look(place, mta, queue_id, note_there, &c, &ignored) == BW_OK && c.there;
 }
 
-/* In memory, and not to be changed any more: what is checked there is what is written. */
-static enum bw_err add_archived(struct packet *out, struct bw_archived *from, const struct archived_file *file, struct bw_why *why)
-{
-	const struct packet_file line = { file->name, file->mode, file->uid, file->gid, file->bytes };
-	int fd;
-
-	if (out->file_count == BW_QUEUE_FILES_MAX)
-		return bw_fail(why, BW_ERR_CORRUPT, "the archive has more files than an MTA has for a message");
-	fd = memfd_create(file->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return agent_fail_errno(file->name, "no memory for it", why);
-	packet_add_file(out, out->file_count, &line);
-	out->files[out->file_count++] = fd;
-	enum bw_err err = archived_copy(from, file, fd, why);
-
-	if (err == BW_OK && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-		err = agent_fail_errno(file->name, "could not be closed to changes", why);
-	return err;
-}
-
-static enum bw_err add_all(struct packet *out, struct bw_archived *from, struct bw_why *why)
-{
-	struct archived_file file;
-	enum bw_err err;
-
-	while ((err = archived_next(from, &file, why)) == BW_OK) {
-		err = add_archived(out, from, &file, why);
-		if (err != BW_OK)
-			return err;
-	}
-	return err == BW_ERR_NOT_FOUND ? BW_OK : err;
-}
-
 static enum bw_err put(const struct bw_mta_place *place, const char *mta, struct bw_archived *from,
                        char queue_id[BW_QUEUE_ID_BYTES], const struct hearing *noting, struct bw_why *why)
 {
 	struct packet *out = &place->helper->out;
 	struct hearing x = *noting;
-	int files[BW_QUEUE_FILES_MAX];
+	int files[PACKET_FILES_MAX];
 	size_t count;
 
 	if (place->order != NULL && is_back(place, mta, queue_id))
@@ -458,7 +428,7 @@ static enum bw_err put(const struct bw_mta_place *place, const char *mta, struct
 		return bw_fail(why, BW_ERR_PERMISSION, "its archive was not made through breakwater-helper, so only root can restore it");
 	begin(place, mta, "put", queue_id);
 	packet_add_text(out, "seal", archived_seal(from));
-	enum bw_err err = add_all(out, from, why);
+	enum bw_err err = helped_add_archived(out, from, why);
 
 	/* take_note() sends another packet meanwhile. */
 	count = out->file_count;
@@ -504,7 +474,7 @@ static enum bw_err put(const struct bw_mta_place *place, const char *mta, struct
 	static enum bw_err mta##_files(const struct bw_mta_place *place, const char *queue_id,                                            \
 	                               struct bw_queue_file files[BW_QUEUE_FILES_MAX], size_t *count, struct bw_why *why)                 \
 	{                                                                                                                                 \
-		return fetch(place, #mta, queue_id, files, count, why);                                                                       \
+		return fetch_few(place, #mta, queue_id, files, count, why);                                                                   \
 	}                                                                                                                                 \
 	static enum bw_err mta##_put(const struct bw_mta_place *place, struct bw_archived *from, char queue_id[BW_QUEUE_ID_BYTES],        \
 	                             enum bw_err (*note)(void *ctx, const char *queue_id, struct bw_why *why), void *ctx,                 \
@@ -565,6 +535,12 @@ static enum bw_err postfix_lifetime(const struct bw_mta_place *place, int64_t *a
 	return bw_agent_postfix.lifetime(place, any_ms, null_sender_ms, why);
 }
 
+static enum bw_err sendmail_files_all(const struct bw_mta_place *place, const char *queue_id, struct bw_queue_file **files,
+                                      size_t *count, struct bw_why *why)
+{
+	return fetch(place, "sendmail", queue_id, files, count, why);
+}
+
 /* Sendmail delivers for root only: the helper does so when it has let a message go. */
 static enum bw_err sendmail_deliver(const struct bw_mta_place *place, const char *queue_id, struct bw_why *why)
 {
@@ -579,7 +555,8 @@ const struct bw_mta *bw_mta_find_helped(const char *name)
 	static const struct bw_mta all[] = {
 		{ .name = "postfix", .is_queue_id = is_postfix_id, .deliver = postfix_deliver, .requeue = postfix_requeue,
 		  .lifetime = postfix_lifetime, .walk = postfix_walk, .carriers = postfix_carriers, .check = postfix_check, HELPED_FUNCTIONS(postfix) },
-		{ .name = "sendmail", .is_queue_id = is_sendmail_id, .deliver = sendmail_deliver, HELPED_FUNCTIONS(sendmail) },
+		{ .name = "sendmail", .is_queue_id = is_sendmail_id, .deliver = sendmail_deliver, .files_all = sendmail_files_all,
+		  HELPED_FUNCTIONS(sendmail) },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -129,14 +129,14 @@ static enum bw_err take_queue_id(const struct helper *h, struct request *r)
 /* --- the message --- */
 
 /* Freeze and what follows it are about mail without a mark: who it is shows by when it came. */
-static enum bw_err check_arrival(struct request *r, const struct bw_queued *row)
+static enum bw_err check_arrival(struct request *r, const struct bw_queued *row, const char *name)
 {
 	if (row->marked)
-		return helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%s is a held message of breakwater, not a post that was let pass", r->queue_id);
+		return helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%s is a held message of breakwater, not a post that was let pass", name);
 	if (row->arrived_ms < r->at_ms - ARRIVED_BEFORE_MS || row->arrived_ms > r->at_ms + ARRIVED_AFTER_MS)
-		return helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%s did not come when the post came that is meant", r->queue_id);
+		return helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%s did not come when the post came that is meant", name);
 	if (!row->held && r->order.kind != BW_ORDER_FREEZE)
-		return helper_refuse(r, BW_REFUSAL_NO_MESSAGE, "%s is not held any more: it is on its way", r->queue_id);
+		return helper_refuse(r, BW_REFUSAL_NO_MESSAGE, "%s is not held any more: it is on its way", name);
 	return BW_OK;
 }
 
@@ -155,16 +155,19 @@ enum bw_err helper_check_row(struct request *r, const struct bw_queued *row)
 {
 	const unsigned unmarked = 1U << BW_ORDER_FREEZE | 1U << BW_ORDER_THAW | 1U << BW_ORDER_DROP;
 
+	char name[BW_QUEUE_ID_BYTES];
+
+	bw_slice_copy(row->queue_id, name, sizeof(name));
 	/* What was dropped can come back, too. */
 	if (r->ordered && ((unmarked & 1U << r->order.kind) != 0 || (r->order.kind == BW_ORDER_RESTORE && !row->marked)))
-		return check_arrival(r, row);
+		return check_arrival(r, row, name);
 	if (!row->held)
-		return helper_refuse(r, BW_REFUSAL_NO_MESSAGE, "%s is not held any more: it is on its way", r->queue_id);
+		return helper_refuse(r, BW_REFUSAL_NO_MESSAGE, "%s is not held any more: it is on its way", name);
 	if (!row->marked)
 		return helper_refuse(r, BW_REFUSAL_NO_MARK, "%s does not carry breakwater's mark: it is somebody else's, and left alone",
-		                     r->queue_id);
+		                     name);
 	if (r->ordered && (!bw_hash_equal(&row->mark.id, &r->id) || row->mark.held_ms != r->at_ms))
-		return helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%s is another held message now: its mark has another id", r->queue_id);
+		return helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%s is another held message now: its mark has another id", name);
 	return BW_OK;
 }
 
@@ -188,6 +191,27 @@ enum bw_err helper_check_message(struct helper *h, struct request *r)
 {
 	struct looking l = { h, r, BW_ERR_NOT_FOUND };
 	enum bw_err err = r->mta->look(&r->place, &h->site, r->queue_id, look_at, &l, &r->why);
+
+	return err == BW_OK ? l.err : err;
+}
+
+/* Without an order, too, its mark must be that of the message. */
+static bool look_at_part(void *ctx, const struct bw_queued *row)
+{
+	struct looking *l = ctx;
+	struct request *r = l->r;
+
+	l->err = helper_check_row(r, row);
+	if (l->err == BW_OK && row->marked && (!bw_hash_equal(&row->mark.id, &r->id) || row->mark.held_ms != r->at_ms))
+		l->err = helper_refuse(r, BW_REFUSAL_OTHER_MESSAGE, "%.*s is another held message, and no part of %s", (int)row->queue_id.n,
+		                       row->queue_id.p, r->queue_id);
+	return false;
+}
+
+enum bw_err helper_check_part(struct helper *h, struct request *r, const char *queue_id)
+{
+	struct looking l = { h, r, BW_ERR_NOT_FOUND };
+	enum bw_err err = r->mta->look(&r->place, &h->site, queue_id, look_at_part, &l, &r->why);
 
 	return err == BW_OK ? l.err : err;
 }

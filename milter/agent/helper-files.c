@@ -1,9 +1,10 @@
-/* A message's files: handed over for the archive, with a seal; and taken back where the seal fits.
+/* A message's files, all parts that Sendmail has made of it: handed over for the archive, with a seal; and taken back where the seal fits.
  *
  * The seal is over the order's id and time of the message, its queue id, and each file's name, mode, owner and bytes, under a key that
  * the keeper of the archive has not: it can give back what it got, and nothing else. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,12 +13,16 @@
 #include "bw/clock.h"
 #include "files.h"
 #include "helper-serve.h"
+#include "parts.h"
+#include "sendmail-queue.h"
+#include "sendmail.h"
 
 #define SEAL_DOMAIN "queue files"
 #define NOTE_MS     (10 * BW_SECOND_MS)
 
-/* Of one file; whoever wants us to read without end gets no further than this. */
+/* Of one file, and of all of them; whoever wants us to read without end gets no further than this. */
 #define FILE_BYTES_MAX (INT64_C(1) << 30)
+#define ALL_BYTES_MAX  (2 * FILE_BYTES_MAX)
 
 enum { PIECE_BYTES = 65536, HEAD_BYTES = 512 };
 
@@ -62,6 +67,35 @@ static enum bw_err seal_file(struct bw_seal *seal, const struct packet_file *fil
 	return lseek(fd, 0, SEEK_SET) == 0 ? BW_OK : agent_fail_errno(file->name, "could not be read from its start", why);
 }
 
+/* --- parts --- */
+
+static bool has_parts(const struct request *r)
+{
+	return strcmp(r->mta->name, "sendmail") == 0;
+}
+
+static enum bw_err fail_many(struct request *r, size_t parts)
+{
+	return bw_fail(&r->why, BW_ERR_LIMIT,
+	               "%s is one of %zu parts that Sendmail has made of a message, and an order deletes %d at most: only root, without orders; nothing is deleted",
+	               r->queue_id, parts, (int)HELPER_PARTS_MAX);
+}
+
+enum bw_err helper_check_parts(struct helper *h, struct request *r, size_t most)
+{
+	struct sendmail_parts parts = { .count = 0 };
+	enum bw_err err = has_parts(r) ? bw_agent_sendmail_parts(&r->place, r->queue_id, "hf", &parts, &r->why) : BW_OK;
+
+	if (err == BW_OK && parts.count > most)
+		err = fail_many(r, parts.count);
+	for (size_t i = 0; i < parts.count && err == BW_OK; i++) {
+		if (strcmp(parts.at[i], r->queue_id) != 0)
+			err = helper_check_part(h, r, parts.at[i]);
+	}
+	free(parts.at);
+	return err;
+}
+
 /* --- out --- */
 
 static enum bw_err open_one(const struct bw_queue_file *from, struct packet *out, struct bw_seal *seal, struct bw_why *why)
@@ -77,8 +111,9 @@ static enum bw_err open_one(const struct bw_queue_file *from, struct packet *out
 			close(fd);
 		return err;
 	}
-	const struct packet_file file = { from->name, st.st_mode & 0777, st.st_uid, st.st_gid, (int64_t)st.st_size };
+	struct packet_file file = { "", st.st_mode & 0777, st.st_uid, st.st_gid, (int64_t)st.st_size };
 
+	bw_slice_copy(bw_slice_of(from->name), file.name, sizeof(file.name));
 	packet_add_file(out, out->file_count, &file);
 	out->files[out->file_count++] = fd;
 	/* What could not come back is not deleted. */
@@ -88,19 +123,36 @@ static enum bw_err open_one(const struct bw_queue_file *from, struct packet *out
 	return seal_file(seal, &file, fd, why);
 }
 
+static enum bw_err open_all(struct helper *h, struct request *r, const struct agent_files *files, struct bw_seal *seal)
+{
+	enum bw_err err = files->count > PACKET_FILES_MAX ? fail_many(r, files->count - 1) : BW_OK;
+	int64_t bytes = 0;
+	struct stat st;
+
+	seal_head(seal, r, r->queue_id);
+	for (size_t i = 0; err == BW_OK && i < files->count; i++) {
+		err = open_one(&files->at[i], &h->out, seal, &r->why);
+		if (err == BW_OK && fstat(h->out.files[i], &st) == 0)
+			bytes += (int64_t)st.st_size;
+		if (err == BW_OK && bytes > ALL_BYTES_MAX)
+			err = bw_fail(&r->why, BW_ERR_LIMIT, "the files of %s have more than %lld bytes, which are not taken back, so nothing is deleted",
+			              r->queue_id, (long long)ALL_BYTES_MAX);
+	}
+	return err;
+}
+
 enum bw_err helper_fetch(struct helper *h, struct request *r)
 {
-	struct bw_queue_file files[BW_QUEUE_FILES_MAX] = { BW_QUEUE_FILE_NONE, BW_QUEUE_FILE_NONE };
+	struct agent_files files = { .count = 0 };
 	struct bw_seal *seal = bw_seal_new(&h->key, SEAL_DOMAIN);
 	char hex[BW_SEAL_HEX_BYTES];
-	size_t count = 0;
-	enum bw_err err = seal == NULL ? bw_fail(&r->why, BW_ERR_MEMORY, "no memory for a seal")
-	                               : r->mta->files(&r->place, r->queue_id, files, &count, &r->why);
+	enum bw_err err = seal == NULL ? bw_fail(&r->why, BW_ERR_MEMORY, "no memory for a seal") : helper_check_parts(h, r, HELPER_PARTS_MAX);
 
 	if (err == BW_OK)
-		seal_head(seal, r, r->queue_id);
-	for (size_t i = 0; err == BW_OK && i < count; i++)
-		err = open_one(&files[i], &h->out, seal, &r->why);
+		err = agent_files(r->mta, &r->place, r->queue_id, &files, &r->why);
+	if (err == BW_OK)
+		err = open_all(h, r, &files, seal);
+	agent_files_done(&files);
 	if (err == BW_OK) {
 		bw_seal_hex(seal, hex);
 		packet_add_text(&h->out, "seal", hex);
@@ -142,15 +194,37 @@ static enum bw_err check_seal(struct helper *h, struct request *r, const struct 
 	return err;
 }
 
-static enum bw_err read_files(struct helper *h, struct request *r, struct packet_file files[BW_QUEUE_FILES_MAX])
+static enum bw_err read_files(struct helper *h, struct request *r, struct packet_file files[PACKET_FILES_MAX])
 {
+	int64_t bytes = 0;
+
 	if (h->in.file_count == 0)
 		return helper_refuse(r, BW_REFUSAL_BAD_REQUEST, "no files came with it");
 	for (size_t i = 0; i < h->in.file_count; i++) {
 		if (!packet_get_file(&h->in, i, &files[i]) || !is_fixed(h->in.files[i], &files[i]))
 			return helper_refuse(r, BW_REFUSAL_BAD_REQUEST, "file %zu is no queue file in a sealed memfd", i);
+		bytes += files[i].bytes;
+		if (bytes > ALL_BYTES_MAX)
+			return helper_refuse(r, BW_REFUSAL_BAD_REQUEST, "more than %lld bytes", (long long)ALL_BYTES_MAX);
 	}
 	return BW_OK;
+}
+
+/* What stands in the queue under the id of a part, an attempt before this one has brought back. */
+static enum bw_err check_names(struct helper *h, struct request *r, const struct packet_file *files)
+{
+	enum bw_err err = BW_OK;
+
+	for (size_t i = 0; i < h->in.file_count && err == BW_OK; i++) {
+		const char *queue_id = files[i].name + 2;
+
+		if (strncmp(files[i].name, "hf", 2) != 0 || !bw_agent_sendmail_is_id(queue_id))
+			continue;
+		err = helper_check_part(h, r, queue_id);
+		if (err == BW_ERR_NOT_FOUND && r->refusal == BW_REFUSAL_NONE)
+			err = BW_OK;
+	}
+	return err;
 }
 
 struct noting {
@@ -179,8 +253,7 @@ static enum bw_err tell_name(void *ctx, const char *queue_id, struct bw_why *why
 }
 
 /* Owner and mode go into the archive with the bytes. */
-static enum bw_err give_owners(const struct helper *h, const struct packet_file *files, struct bw_queue_file out[BW_QUEUE_FILES_MAX],
-                               struct bw_why *why)
+static enum bw_err give_owners(const struct helper *h, const struct packet_file *files, struct bw_queue_file *out, struct bw_why *why)
 {
 	for (size_t i = 0; i < h->in.file_count; i++) {
 		out[i] = BW_QUEUE_FILE_NONE;
@@ -195,11 +268,11 @@ static enum bw_err give_owners(const struct helper *h, const struct packet_file 
 /* By way of an archive of root's own, out of which mta->put takes a message. */
 static enum bw_err place_files(struct helper *h, struct request *r, const struct packet_file *files, const char *had)
 {
-	struct bw_queue_file own[BW_QUEUE_FILES_MAX];
+	struct bw_queue_file *own = calloc(h->in.file_count, sizeof(*own));
 	struct archive_source from = { .mta = r->mta->name, .queue_id = had, .files = own, .count = h->in.file_count };
 	struct bw_archived *archived = NULL;
 	struct noting noting = { h, r };
-	enum bw_err err = give_owners(h, files, own, &r->why);
+	enum bw_err err = own == NULL ? bw_fail(&r->why, BW_ERR_MEMORY, "no memory for the files of a message") : give_owners(h, files, own, &r->why);
 
 	if (err == BW_OK)
 		err = archive_write(h->state, &r->id, &from, &r->why);
@@ -209,18 +282,21 @@ static enum bw_err place_files(struct helper *h, struct request *r, const struct
 		err = r->mta->put(&r->place, archived, r->queue_id, tell_name, &noting, &r->why);
 	archived_close(&archived);
 	archive_remove(h->state, &r->id, ARCHIVE_MESSAGE, NULL);
+	free(own);
 	return err;
 }
 
 enum bw_err helper_put(struct helper *h, struct request *r)
 {
-	struct packet_file files[BW_QUEUE_FILES_MAX];
+	struct packet_file files[PACKET_FILES_MAX];
 	char had[BW_QUEUE_ID_BYTES];
 	enum bw_err err = read_files(h, r, files);
 
 	bw_slice_copy(r->order.queue_id, had, sizeof(had));
 	if (err == BW_OK)
 		err = check_seal(h, r, files, had);
+	if (err == BW_OK)
+		err = check_names(h, r, files);
 	if (err == BW_OK)
 		err = place_files(h, r, files, had);
 	/* Where something stood under that name already, it must be this message. */

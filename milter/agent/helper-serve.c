@@ -111,8 +111,9 @@ static enum bw_err run_carriers(struct helper *h, struct request *r)
 
 static enum bw_err run_release(struct helper *h, struct request *r)
 {
-	(void)h;
-	return r->mta->release(&r->place, r->queue_id, &r->why);
+	enum bw_err err = helper_check_parts(h, r, SIZE_MAX);
+
+	return err == BW_OK ? r->mta->release(&r->place, r->queue_id, &r->why) : err;
 }
 
 static enum bw_err run_requeue(struct helper *h, struct request *r)
@@ -131,8 +132,9 @@ static enum bw_err run_hold(struct helper *h, struct request *r)
 
 static enum bw_err run_delete(struct helper *h, struct request *r)
 {
-	(void)h;
-	return r->mta->drop(&r->place, r->queue_id, &r->why);
+	enum bw_err err = helper_check_parts(h, r, HELPER_PARTS_MAX);
+
+	return err == BW_OK ? r->mta->drop(&r->place, r->queue_id, &r->why) : err;
 }
 
 #define ORDER(kind) (1U << BW_ORDER_##kind)

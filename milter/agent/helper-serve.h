@@ -13,6 +13,9 @@
 #include "helper-nonces.h"
 #include "packet.h"
 
+/* Of a message's parts, those that a fetch hands over: a file of each, and the body that they share. */
+enum { HELPER_PARTS_MAX = PACKET_FILES_MAX - 1 };
+
 struct helper {
 	const struct bw_config *config;
 	struct bw_key site;        /* of marks */
@@ -67,7 +70,11 @@ enum bw_err helper_refuse(struct request *r, enum bw_refusal refusal, const char
 enum bw_err helper_check_row(struct request *r, const struct bw_queued *row);
 /* What the MTA has under r->queue_id. */
 enum bw_err helper_check_message(struct helper *h, struct request *r);
+/* The same of a part that Sendmail has made of it, under a queue id that no order names: by its own mark alone it belongs to the message. */
+enum bw_err helper_check_part(struct helper *h, struct request *r, const char *queue_id);
 
+/* All parts of a message that is held: whether they are its own, and `most` at most. */
+enum bw_err helper_check_parts(struct helper *h, struct request *r, size_t most);
 enum bw_err helper_fetch(struct helper *h, struct request *r);
 enum bw_err helper_put(struct helper *h, struct request *r);
 

@@ -9,6 +9,7 @@
 
 #include "bw/clock.h"
 #include "bw/parse.h"
+#include "sendmail.h"
 
 void packet_reset(struct packet *p)
 {
@@ -115,7 +116,7 @@ enum { FILE_LINE_BYTES = 128 };
 
 static void name_field(size_t i, char out[8])
 {
-	snprintf(out, 8, "file%u", (unsigned)(i % 10));
+	snprintf(out, 8, "file%u", (unsigned)(i % 1000));
 }
 
 void packet_print_file(struct bw_buf *out, const struct packet_file *file)
@@ -136,16 +137,18 @@ void packet_add_file(struct packet *p, size_t i, const struct packet_file *file)
 	bw_buf_done(&line);
 }
 
-/* Of the MTAs' queue files: Postfix has one, Sendmail two. */
-static const char *known_name(struct bw_slice word)
+/* Of the MTAs' queue files: Postfix has one, Sendmail two, and a control file for each further part that it has made of a message. */
+static bool take_name(struct bw_slice word, char out[PACKET_NAME_BYTES])
 {
 	static const char *const names[] = { "message", "hf", "df" };
 
+	if (bw_slice_copy(word, out, PACKET_NAME_BYTES) < word.n)
+		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (bw_slice_equal(word, bw_slice_of(names[i])))
-			return names[i];
+		if (strcmp(out, names[i]) == 0)
+			return true;
 	}
-	return NULL;
+	return strncmp(out, "hf", 2) == 0 && bw_agent_sendmail_is_id(out + 2);
 }
 
 static bool take_number(struct bw_slice *rest, int64_t most, int64_t *out)
@@ -172,15 +175,19 @@ bool packet_get_file(const struct packet *p, size_t i, struct packet_file *out)
 {
 	const int64_t most_id = UINT32_MAX - 1;
 	int64_t mode, uid, gid, bytes;
+	struct packet_file file;
 	struct bw_slice rest, word;
 	char name[8];
 
 	name_field(i, name);
 	rest = packet_get(p, name);
-	if (!bw_slice_word(&rest, &word) || known_name(word) == NULL || !take_number(&rest, 0777, &mode) || !take_number(&rest, most_id, &uid) ||
+	if (!bw_slice_word(&rest, &word) || !take_name(word, file.name) || !take_number(&rest, 0777, &mode) || !take_number(&rest, most_id, &uid) ||
 	    !take_number(&rest, most_id, &gid) || !take_number(&rest, INT64_MAX, &bytes))
 		return false;
-	const struct packet_file file = { known_name(word), (mode_t)mode, (uid_t)uid, (gid_t)gid, bytes };
+	file.mode = (mode_t)mode;
+	file.uid = (uid_t)uid;
+	file.gid = (gid_t)gid;
+	file.bytes = bytes;
 	bool same = is_printed(packet_get(p, name), &file);
 
 	if (same)
@@ -214,7 +221,7 @@ static enum bw_err wait_for(int fd, short what, int64_t end_ms, struct bw_why *w
 }
 
 union control {
-	char room[CMSG_SPACE(sizeof(int) * BW_QUEUE_FILES_MAX)];
+	char room[CMSG_SPACE(sizeof(int) * PACKET_FILES_MAX)];
 	struct cmsghdr align;
 };
 
@@ -265,7 +272,7 @@ static void take_files(struct msghdr *message, struct packet *p)
 			int file;
 
 			memcpy(&file, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (p->file_count < BW_QUEUE_FILES_MAX)
+			if (p->file_count < PACKET_FILES_MAX)
 				p->files[p->file_count++] = file;
 			else
 				close(file);

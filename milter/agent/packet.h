@@ -15,12 +15,13 @@
 #include "bw/hash.h"
 #include "bw/mta.h"
 
-enum { PACKET_BYTES = 98304, PACKET_FIELDS = 24 };
+/* So many descriptors go with one message of a socket (SCM_MAX_FD of the kernel), and that is what one packet holds. */
+enum { PACKET_BYTES = 98304, PACKET_FILES_MAX = 253, PACKET_FIELDS = PACKET_FILES_MAX + 24, PACKET_NAME_BYTES = BW_QUEUE_ID_BYTES + 2 };
 
 struct packet {
 	size_t n;
 	bool cut; /* something did not fit */
-	int files[BW_QUEUE_FILES_MAX];
+	int files[PACKET_FILES_MAX];
 	size_t file_count;
 	char bytes[PACKET_BYTES];
 };
@@ -44,7 +45,7 @@ bool packet_get_hash(const struct packet *p, const char *name, struct bw_hash *o
 
 /* What a queue file is, beside its bytes: "fileI=NAME MODE UID GID BYTES". */
 struct packet_file {
-	const char *name; /* one of those that MTAs have */
+	char name[PACKET_NAME_BYTES]; /* one of those that MTAs have */
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;

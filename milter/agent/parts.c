@@ -39,30 +39,69 @@ void agent_files_done(struct agent_files *files)
 	*files = (struct agent_files){ .count = 0 };
 }
 
-static bool has_name(const struct agent_files *files, const char *name)
+/* --- what an archive has beyond the queue --- */
+
+struct asking {
+	const struct bw_keeper *k;
+	const struct bw_mta *mta;
+	const struct bw_mta_place *place;
+	const struct bw_hash *id;
+};
+
+struct standing {
+	const struct bw_hash *id;
+	bool held, marked, same;
+};
+
+static bool note_standing(void *ctx, const struct bw_queued *row)
 {
-	for (size_t i = 0; i < files->count; i++) {
-		if (strcmp(files->at[i].name, name) == 0)
-			return true;
-	}
+	struct standing *s = ctx;
+
+	s->held = row->held;
+	s->marked = row->marked;
+	s->same = row->marked && bw_hash_equal(&row->mark.id, s->id);
 	return false;
 }
 
-/* How many of the archive's files are held, and how many are not. */
-static enum bw_err compare(struct bw_archived *a, const struct agent_files *held, size_t *same, size_t *more)
+static enum bw_err ask_for(const struct asking *a, const char *queue_id, struct standing *out)
+{
+	struct bw_why ignored;
+
+	*out = (struct standing){ .id = a->id };
+	if (!a->mta->is_queue_id(queue_id))
+		return BW_ERR_CORRUPT;
+	enum bw_err err = a->mta->look(a->place, a->k->key, queue_id, note_standing, out, &ignored);
+
+	return err == BW_ERR_NOT_FOUND ? BW_OK : err;
+}
+
+/* The part that a file of the archive is the control file of; NULL: a body, or another MTA's. */
+static const char *part_of(const struct bw_archived *a, const struct archived_file *file)
+{
+	if (strncmp(file->name, "hf", 2) != 0)
+		return NULL;
+	return file->name[2] == '\0' ? archived_queue_id(a) : file->name + 2;
+}
+
+/* Accepted posts bear no mark, nor do their parts. */
+static enum bw_err compare(const struct asking *asking, struct bw_archived *a, const char *queue_id, bool *more)
 {
 	struct archived_file file;
-	enum bw_err err = BW_OK;
+	struct standing own, part;
+	enum bw_err err = ask_for(asking, queue_id, &own);
 
-	while (err == BW_OK) {
+	while (err == BW_OK && own.held && !*more) {
 		err = archived_next(a, &file, NULL);
 		if (err != BW_OK)
 			break;
-		if (has_name(held, file.name))
-			(*same)++;
-		else
-			(*more)++;
-		err = archived_copy(a, &file, -1, NULL);
+		const char *its = part_of(a, &file);
+
+		if (its != NULL) {
+			err = ask_for(asking, its, &part);
+			*more = !part.held || part.marked != own.marked || part.same != own.same;
+		}
+		if (err == BW_OK)
+			err = archived_copy(a, &file, -1, NULL);
 	}
 	return err == BW_ERR_NOT_FOUND ? BW_OK : err;
 }
@@ -70,16 +109,15 @@ static enum bw_err compare(struct bw_archived *a, const struct agent_files *held
 bool agent_archive_has_more(const struct bw_keeper *k, const struct bw_mta *mta, const struct bw_mta_place *place, const struct bw_hash *id,
                             const char *queue_id)
 {
+	const struct asking asking = { k, mta, place, id };
 	struct bw_archived *a = NULL;
-	struct agent_files held = { .count = 0 };
-	size_t same = 0, more = 0;
+	bool more = false;
 
 	if (mta->files_all == NULL || archived_open(k->archive, id, &a, NULL) != BW_OK)
 		return false;
-	/* The part that the ledger names goes last and comes last: under another's id, what is missing is that one. */
-	bool part = agent_files(mta, place, queue_id, &held, NULL) == BW_OK && compare(a, &held, &same, &more) == BW_OK && more > 0;
+	enum bw_err err = compare(&asking, a, queue_id, &more);
 
-	agent_files_done(&held);
 	archived_close(&a);
-	return part;
+	/* One that cannot be read has nothing; where the queue could not be asked, nothing is thrown away. */
+	return err == BW_ERR_CORRUPT ? false : more || err != BW_OK;
 }

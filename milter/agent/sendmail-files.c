@@ -393,23 +393,72 @@ static enum bw_err name_body(const struct putting *p, const char *archived, char
 	return BW_OK;
 }
 
-/* A further part: the body gets one more name, as Sendmail gives it. */
+/* Two open files with the same bytes, or one with two names. */
+static bool have_same_bytes(int a, int b)
+{
+	char of_a[8192], of_b[sizeof(of_a)];
+
+	for (off_t at = 0;;) {
+		ssize_t n = pread(a, of_a, sizeof(of_a), at), m = pread(b, of_b, sizeof(of_b), at);
+
+		if (n < 0 || n != m || memcmp(of_a, of_b, (size_t)n) != 0)
+			return false;
+		if (n == 0)
+			return true;
+		at += n;
+	}
+}
+
+/* Is what has the name of a part's body somebody else's? */
+static bool is_other_body(int dir, const char *own, const char *link)
+{
+	int a = openat(dir, own, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int b = openat(dir, link, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool other = (b >= 0 || errno != ENOENT) && !(a >= 0 && b >= 0 && have_same_bytes(a, b));
+
+	if (a >= 0)
+		close(a);
+	if (b >= 0)
+		close(b);
+	return other;
+}
+
+/* The body gets one more name, as Sendmail gives it. An attempt before this one may have given that name to a body of its own, and parts that
+ * do not share one are not found together. */
+static enum bw_err share_body(const struct putting *p, const char *queue_id, struct bw_why *why)
+{
+	char own[SENDMAIL_NAME_BYTES], link[SENDMAIL_NAME_BYTES], temporary[SENDMAIL_NAME_BYTES];
+	int dir = p->to->body;
+
+	sendmail_file_name("df", p->queue_id, own);
+	sendmail_file_name("df", queue_id, link);
+	sendmail_file_name("xx", queue_id, temporary);
+	if (is_other_body(dir, own, link))
+		return bw_fail(why, BW_ERR_IO, "%s: another message's body has this name", link);
+	unlinkat(dir, temporary, 0);
+	if (linkat(dir, own, dir, temporary, 0) != 0 || renameat(dir, temporary, dir, link) != 0)
+		return agent_fail_errno(link, "could not be given its name", why);
+	/* Two names of one file are left as they are (rename(2)). */
+	unlinkat(dir, temporary, 0);
+	return BW_OK;
+}
+
+/* A further part. One that is quarantined where it would be put is a part that is back already; one elsewhere is left alone. */
 static enum bw_err name_part(const struct putting *p, const char *archived, char name[SENDMAIL_NAME_BYTES], struct bw_why *why)
 {
-	char own[SENDMAIL_NAME_BYTES], link[SENDMAIL_NAME_BYTES];
-
 	if (strlen(archived) <= 2)
 		return BW_OK;
 	if (strncmp(archived, "hf", 2) != 0 || !bw_agent_sendmail_is_id(archived + 2))
 		return bw_fail(why, BW_ERR_CORRUPT, "the archive has a file \"%s\", which Sendmail has not", archived);
-	if (is_there(p, archived + 2))
+	bool there = is_there(p, archived + 2), ours = sendmail_queue_find(p->queue, "hf", archived + 2) == p->to;
+
+	if (there && !ours)
 		return BW_OK;
-	sendmail_file_name("df", p->queue_id, own);
-	sendmail_file_name("df", archived + 2, link);
-	if (linkat(p->to->body, own, p->to->body, link, 0) != 0 && errno != EEXIST)
-		return agent_fail_errno(link, "could not be given its name", why);
-	bw_slice_copy(bw_slice_of(archived), name, SENDMAIL_NAME_BYTES);
-	return BW_OK;
+	enum bw_err err = share_body(p, archived + 2, why);
+
+	if (err == BW_OK && !there)
+		bw_slice_copy(bw_slice_of(archived), name, SENDMAIL_NAME_BYTES);
+	return err;
 }
 
 static enum bw_err name_control(const struct putting *p, const char *archived, char name[SENDMAIL_NAME_BYTES], struct bw_why *why)

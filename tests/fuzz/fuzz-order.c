@@ -61,8 +61,8 @@ static void check_packet(const struct packet *p)
 		packet_get_hash(p, names[i], &hash);
 		packet_get_int(p, names[i], &number);
 	}
-	for (size_t i = 0; i < BW_QUEUE_FILES_MAX; i++)
-		FUZZ_MUST(!packet_get_file(p, i, &file) || (file.mode <= 0777 && file.bytes >= 0 && strlen(file.name) <= 7));
+	for (size_t i = 0; i < PACKET_FILES_MAX; i++)
+		FUZZ_MUST(!packet_get_file(p, i, &file) || (file.mode <= 0777 && file.bytes >= 0 && strpbrk(file.name, "./ ") == NULL));
 	check_order(packet_get(p, "order"));
 	check_signed(packet_get(p, "order"));
 }

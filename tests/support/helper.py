@@ -14,6 +14,7 @@ import time
 from . import daemon, place
 
 PACKET_BYTES = 98304
+FILES_MAX = 253  # of a packet
 FAULTS = "checked sealed named done noted answered".split()  # bw_helper_fault_name()
 
 
@@ -179,7 +180,7 @@ class Client:
     def receive(self):
         """One packet, or None where nobody is there any more."""
         try:
-            data, files, _, _ = socket.recv_fds(self.socket, PACKET_BYTES, 2)
+            data, files, _, _ = socket.recv_fds(self.socket, PACKET_BYTES, FILES_MAX)
         except ConnectionResetError:
             return None
         if not data:

@@ -237,70 +237,6 @@ static void gone_and_back(void **state)
 	expect_helper_content();
 }
 
-/* --- files --- */
-
-static const char *file_names[2];
-
-static bool hand_over(int client)
-{
-	if (!heard(client, "fetch"))
-		return false;
-	packet_reset(&packet);
-	packet_add_text(&packet, "is", "done");
-	packet_add_text(&packet, "seal", "5ea1");
-	for (size_t i = 0; i < 2; i++) {
-		packet_add_file(&packet, i, &(struct packet_file){ file_names[i], 0600, 1, 2, 3 });
-		packet.files[packet.file_count++] = open("/dev/null", O_RDONLY);
-	}
-	return packet_send(client, &packet, WAIT_MS, NULL) == BW_OK;
-}
-
-static int open_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 64; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-static void fetched(void **state)
-{
-	struct bw_queue_file files[BW_QUEUE_FILES_MAX];
-	size_t count = 0;
-
-	(void)state;
-	file_names[0] = "hf";
-	file_names[1] = "df";
-	with_helper(hand_over, 1);
-	assert_int_equal(postfix->files(&place, "ABCDEF", files, &count, NULL), BW_OK);
-	assert_int_equal(count, 2);
-	assert_string_equal(files[0].seal, "5ea1");
-	for (size_t i = 0; i < 2; i++) {
-		assert_string_equal(files[i].name, file_names[i]);
-		assert_int_equal(close(files[i].fd), 0);
-	}
-	expect_helper_content();
-}
-
-static void fetched_nonsense(void **state)
-{
-	struct bw_queue_file files[BW_QUEUE_FILES_MAX];
-	size_t count = 7;
-
-	(void)state;
-	file_names[0] = "df";
-	file_names[1] = "../../etc/passwd";
-	with_helper(hand_over, 1);
-	int before = open_descriptors();
-
-	assert_int_equal(postfix->files(&place, "ABCDEF", files, &count, NULL), BW_ERR_CORRUPT);
-	assert_int_equal(count, 7);
-	bw_helper_close(&helper);
-	assert_int_equal(open_descriptors(), before);
-	expect_helper_content();
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -309,8 +245,6 @@ int main(void)
 		HELPED_TEST(walked),
 		HELPED_TEST(carried),
 		HELPED_TEST(gone_and_back),
-		HELPED_TEST(fetched),
-		HELPED_TEST(fetched_nonsense),
 	};
 
 	return cmocka_run_group_tests_name("helped", tests, NULL, NULL);
