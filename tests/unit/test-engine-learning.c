@@ -12,7 +12,7 @@
 
 #include "../../milter/engine/learning.h"
 #include "bw/clock.h"
-#include "bw/session.h"
+#include "session-kit.h"
 
 #define T0 INT64_C(4102444800000)
 
@@ -181,39 +181,15 @@ static const char configuration[] =
 	"lists = ( { address = \"all@n.example\"; size = 4000; list_id = \"everybody.n.example\"; },\n"
 	"  { address = \"ward@n.example\"; size = 300; } );\n";
 
-static struct bw_store *store;
-static struct bw_engine *engine;
-static struct bw_session *session;
 static int64_t now_ms;
 
 static int build(void **state)
 {
-	struct bw_key key = { { 9 } };
-	struct bw_engine_options options = { .host = "mx1" };
-	struct bw_config *config = NULL;
-	struct bw_world *world = NULL;
-	struct bw_buf skipped;
-	struct bw_why why;
-	char path[] = "/tmp/breakwater-learning-XXXXXX";
-	int fd = mkstemp(path);
+	const struct bw_engine_options options = { .host = "mx1" };
 
 	(void)state;
-	assert_true(fd >= 0);
-	FILE *file = fdopen(fd, "w");
-
-	assert_non_null(file);
-	fputs(configuration, file);
-	fclose(file);
-	bw_mail_init();
-	bw_buf_init(&skipped, 1000);
-	if (bw_config_load(path, &config, &why) != BW_OK)
-		fail_msg("%s", why.text);
-	remove(path);
-	assert_int_equal(bw_store_sqlite_open(":memory:", 100, &store, &why), BW_OK);
-	assert_int_equal(bw_world_load(&key, config, store, &skipped, &world, &why), BW_OK);
-	engine = bw_engine_new(store, world, &options);
-	session = bw_session_new(engine);
-	assert_non_null(session);
+	kit_open_store();
+	kit_open_session(store, &options, bw_slice_of(configuration));
 	now_ms = T0;
 	bw_engine_tick(engine, now_ms);
 	return 0;
@@ -222,9 +198,7 @@ static int build(void **state)
 static int leave(void **state)
 {
 	(void)state;
-	bw_session_free(&session);
-	bw_engine_free(&engine);
-	bw_store_close(&store);
+	kit_close_session(&store);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "bw/clock.h"
-#include "bw/session.h"
+#include "session-kit.h"
 
 #define START INT64_C(4102444800000)
 #define HERE  "192.0.2.10"  /* vouches for its users */
@@ -27,9 +27,6 @@ static const char configuration[] =
 	"tiers: { huge: { gate: { mode = \"off\"; }; conversation: { action = \"redirect\"; };\n"
 	"  list: { senders = \"off\"; budget = \"off\"; }; defuse: { mode = \"off\"; }; }; medium: { gate: { mode = \"off\"; }; }; };\n";
 
-static struct bw_store *store;
-static struct bw_engine *engine;
-static struct bw_session *session;
 static const struct bw_store_ops *real;
 static struct bw_store_ops ops;
 static int counts, redirects, messages;
@@ -50,40 +47,26 @@ static enum bw_err redirect(struct bw_store *s, const struct bw_redirect_in *in,
 
 static void open_house(const char *mode, const char *more)
 {
-	struct bw_key key = { { 9 } };
-	struct bw_engine_options options = { .host = "mx1" };
-	struct bw_config *config = NULL;
-	struct bw_world *world = NULL;
-	struct bw_buf skipped, text;
-	struct bw_why why;
+	const struct bw_engine_options options = { .host = "mx1" };
+	struct bw_buf text;
 
-	bw_mail_init();
-	bw_buf_init(&skipped, 1000);
 	bw_buf_init(&text, 10000);
 	bw_buf_printf(&text, "mode = \"%s\";\n%s%s", mode, configuration, more);
-	if (bw_config_parse(bw_buf_slice(&text), "test", &config, &why) != BW_OK)
-		fail_msg("%s", why.text);
-	assert_int_equal(bw_store_sqlite_open(":memory:", 100, &store, &why), BW_OK);
+	kit_open_store();
 	real = store->ops;
 	ops = *real;
 	ops.count = count;
 	ops.redirect = redirect;
 	store->ops = &ops;
-	assert_int_equal(bw_world_load(&key, config, store, &skipped, &world, &why), BW_OK);
-	engine = bw_engine_new(store, world, &options);
-	session = bw_session_new(engine);
-	assert_non_null(session);
+	kit_open_session(store, &options, bw_buf_slice(&text));
 	bw_buf_done(&text);
-	bw_buf_done(&skipped);
 	counts = redirects = messages = 0;
 	fails = false;
 }
 
 static void close_house(void)
 {
-	bw_session_free(&session);
-	bw_engine_free(&engine);
-	bw_store_close(&store);
+	kit_close_session(&store);
 }
 
 static void field(const char *name, const char *value)

@@ -9,15 +9,13 @@
 
 #include <cmocka.h>
 
-#include "bw/session.h"
+#include "session-kit.h"
 
 #define OUTSIDE "203.0.113.9"
 #define INSIDE  "192.0.2.10"
 #define T0      INT64_C(1479112140000)
 
-static struct bw_store *store, *faulty;
-static struct bw_engine *engine;
-static struct bw_session *session;
+static struct bw_store *faulty;
 static int64_t now_ms;
 
 static const char configuration[] =
@@ -30,25 +28,13 @@ static const char configuration[] =
 
 static int build(void **state)
 {
-	struct bw_key key = { { 9 } };
-	struct bw_engine_options options = { .host = "mx1", .keep_ledger = true };
-	struct bw_config *config = NULL;
-	struct bw_world *world = NULL;
-	struct bw_buf skipped;
-	struct bw_why why;
+	const struct bw_engine_options options = { .host = "mx1", .keep_ledger = true };
 
 	(void)state;
-	bw_mail_init();
-	bw_buf_init(&skipped, 1000);
-	if (bw_config_parse(bw_slice_of(configuration), "near", &config, &why) != BW_OK)
-		fail_msg("%s", why.text);
-	assert_int_equal(bw_store_sqlite_open(":memory:", 100, &store, &why), BW_OK);
+	kit_open_store();
 	faulty = bw_store_faulty_new(store, 50);
 	assert_non_null(faulty);
-	assert_int_equal(bw_world_load(&key, config, faulty, &skipped, &world, &why), BW_OK);
-	engine = bw_engine_new(faulty, world, &options);
-	session = bw_session_new(engine);
-	assert_non_null(session);
+	kit_open_session(faulty, &options, bw_slice_of(configuration));
 	now_ms = T0;
 	bw_engine_tick(engine, now_ms);
 	return 0;
@@ -57,9 +43,7 @@ static int build(void **state)
 static int leave(void **state)
 {
 	(void)state;
-	bw_session_free(&session);
-	bw_engine_free(&engine);
-	bw_store_close(&faulty);
+	kit_close_session(&faulty);
 	return 0;
 }
 
