@@ -102,6 +102,7 @@ struct bw_judgement {
 	struct bw_why ledger_why;
 	void (*at)(enum bw_hold_fault fault); /* bw_engine_options.at, for who applies a hold */
 };
+void bw_hold_reach(const struct bw_judgement *j, enum bw_hold_fault fault);
 
 /* Judges one complete message. `world` is the reference the message started with. */
 void bw_engine_judge(struct bw_engine *engine, struct bw_world *world, const struct bw_facts *facts, struct bw_arena *arena,

@@ -79,12 +79,12 @@ static void read_control(struct reading *r, int fd)
 	bw_buf_done(&line);
 }
 
-/* A message that is not quarantined: when it came. False: it is not there (any more). */
-static bool read_arrival(struct reading *r, int dir, const char *queue_id)
+/* Reads the control file of that kind, "qf" or "hf". False: it is not there (any more). */
+static bool read_file(struct reading *r, int dir, const char *kind, const char *queue_id)
 {
 	char name[SENDMAIL_NAME_BYTES];
 
-	sendmail_file_name("qf", queue_id, name);
+	sendmail_file_name(kind, queue_id, name);
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -92,6 +92,14 @@ static bool read_arrival(struct reading *r, int dir, const char *queue_id)
 	reading_start(r, bw_slice_of(queue_id));
 	read_control(r, fd);
 	close(fd);
+	return true;
+}
+
+/* A message that is not quarantined: when it came. */
+static bool read_arrival(struct reading *r, int dir, const char *queue_id)
+{
+	if (!read_file(r, dir, "qf", queue_id))
+		return false;
 	r->in_it = false;
 	const struct bw_queued row = { .queue_id = bw_slice_of(queue_id), .arrived_ms = r->arrived_ms };
 
@@ -100,19 +108,11 @@ static bool read_arrival(struct reading *r, int dir, const char *queue_id)
 	return true;
 }
 
-/* The same of one that is. */
+/* One that is. */
 static bool read_message(struct reading *r, int dir, const char *queue_id)
 {
-	char name[SENDMAIL_NAME_BYTES];
-
-	sendmail_file_name("hf", queue_id, name);
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
+	if (!read_file(r, dir, "hf", queue_id))
 		return false;
-	reading_start(r, bw_slice_of(queue_id));
-	read_control(r, fd);
-	close(fd);
 	reading_end(r);
 	return true;
 }

@@ -64,7 +64,7 @@ bool bw_hold_fault_parse(struct bw_slice word, enum bw_hold_fault *out)
 	return false;
 }
 
-static void reach(const struct bw_judgement *j, enum bw_hold_fault fault)
+void bw_hold_reach(const struct bw_judgement *j, enum bw_hold_fault fault)
 {
 	if (j->at != NULL)
 		j->at(fault);
@@ -113,11 +113,11 @@ void bw_ledger_hold(struct trial *t, struct bw_judgement *j)
 	held.list_count = held.lists == NULL ? 0 : t->n;
 	j->mark = mark(t, &held, j->verdict.why.guard);
 	j->at = t->engine->options.at;
-	reach(j, BW_HOLD_DECIDED);
+	bw_hold_reach(j, BW_HOLD_DECIDED);
 	/* The message is held even if the ledger cannot be written: its mark lets the ledger be rebuilt from the queue. */
 	j->ledger_error = store->ops->held_put(store, &held, &j->ledger_why);
 	bw_room_taken(t->engine->room);
-	reach(j, BW_HOLD_WRITTEN);
+	bw_hold_reach(j, BW_HOLD_WRITTEN);
 }
 
 /* --- accepted --- */

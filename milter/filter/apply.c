@@ -74,21 +74,15 @@ static sfsistat apply_discard(SMFICTX *ctx, const struct bw_judgement *j)
 	return SMFIS_DISCARD;
 }
 
-static void reach(const struct bw_judgement *j, enum bw_hold_fault fault)
-{
-	if (j->at != NULL)
-		j->at(fault);
-}
-
 static sfsistat apply_hold(SMFICTX *ctx, const struct bw_judgement *j)
 {
 	if (!change_all(ctx, j))
 		return give_up(ctx);
 	if (j->mark[0] != '\0')
 		smfi_addheader(ctx, bw_milter_text("X-Breakwater-Held"), bw_milter_text(j->mark));
-	reach(j, BW_HOLD_MARKED);
+	bw_hold_reach(j, BW_HOLD_MARKED);
 	if (smfi_quarantine(ctx, bw_milter_text(j->quarantine)) == MI_SUCCESS) {
-		reach(j, BW_HOLD_QUARANTINED);
+		bw_hold_reach(j, BW_HOLD_QUARANTINED);
 		return SMFIS_CONTINUE;
 	}
 	/* An MTA without a hold queue: its sender keeps the message and tries again. */
